@@ -1,0 +1,53 @@
+// Reductions: sums, products, extrema, statistics and norms over any set of dimensions of a strided array.
+// The caller has decided the element types and allocated the outputs; it also raises where an empty reduction has no identity.
+#pragma once
+#include <cstdint>
+
+#include "kernels/cpu/isa.h"
+#include "tensor/dtype.h"
+
+namespace fl::cpu {
+
+// Types: "any" are all 15; the result is computed in the type of `out` (float for Float16/BFloat16, int64 for integers).
+enum class Reduce : uint8_t {
+  Sum,           // any -> any; Bool out is the logical or; empty: 0
+  Nansum,        // as Sum, NaN counts as 0 (complex: an element with a NaN part counts as 0)
+  Mean,          // any -> floating or complex; Sum / count; empty: NaN
+  Prod,          // any -> any; Bool out is the logical and; empty: 1
+  Amax, Amin,    // out = in, not complex; NaN wins; an empty reduction is not allowed
+  Any, All,      // any -> Bool or UInt8; NaN is true
+  Argmax, Argmin,  // not complex -> Int64: first place of the extremum (NaN wins), row-major over the reduced dimensions in their order
+  Max, Min,      // Amax/Amin into out and the index (as Argmax) into out2 (Int64)
+  Aminmax,       // minimum into out, maximum into out2, both of type in
+  Var, Std,      // floating or complex -> real; params[0] = correction; out2, if given: the mean, of type in
+  Norm,          // floating or complex -> real; params[0] = p (0, 1, 2, inf, -inf, any); empty: 0
+  CountNonzero,  // any -> Int64
+  Logsumexp,     // floating -> floating; max-shifted; empty: -inf
+};
+
+constexpr int kMaxReduceDims = 64;
+
+struct ReduceDesc {
+  Reduce op;
+  DType in_dtype, out_dtype;
+  int ndim;                     // at most kMaxReduceDims; in any order (only the indices of Argmax... depend on it)
+  uint64_t reduced;             // bit d set: dimension d is reduced
+  const int64_t* sizes;         // [ndim] of the input
+  const int64_t* in_strides;    // [ndim] bytes; 0 and negative are allowed
+  const int64_t* out_strides;   // [ndim] bytes; entries of reduced dimensions are not read
+  const int64_t* out2_strides;  // [ndim] bytes, for out2; null if there is no out2
+  const char* in;
+  char* out;                    // written completely; never overlaps `in`
+  char* out2;                   // second result or null
+  double params[2];
+};
+
+struct ReduceKernels {
+  void (*reduce)(const ReduceDesc&);
+};
+FL_KERNEL_FAMILY(ReduceKernels, reduce_kernels)
+
+// Whether reduce() takes this combination; the operator layer raises or converts otherwise.
+bool reduce_supported(Reduce op, DType in, DType out);
+
+}  // namespace fl::cpu
