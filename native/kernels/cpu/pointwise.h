@@ -4,14 +4,14 @@
 #include <cstdint>
 
 #include "kernels/cpu/isa.h"
-#include "kernels/formulas.h"
+#include "kernels/pointwise_ops.h"
 #include "tensor/dtype.h"
 
 namespace fl::cpu {
 
 // One pass over n elements. ptrs[0] is the output, ptrs[1..] the inputs; strides in bytes, one per pointer (0 = broadcast).
 // The output may equal an input exactly (same pointer and stride), not overlap one otherwise.
-// params: consecutive scalars of the loop's dtype T (see formulas.h), or null for an operator without parameters.
+// params: consecutive scalars of the loop's dtype T (see pointwise_ops.h), or null for an operator without parameters.
 using Loop = void (*)(int64_t n, char* const* ptrs, const int64_t* strides, const void* params);
 
 enum class Result : uint8_t { Same, Bool, Real };  // output dtype: the input's, Bool, real_type(input)
