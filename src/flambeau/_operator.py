@@ -1,0 +1,228 @@
+"""The decorator that makes an operator of a Python function and PyTorch's schema string: argument binding, the `out=`
+and in-place forms, named results, and the registry from which functions and Tensor methods are installed."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import flambeau as torch
+
+from ._schema import Mismatch, Signature
+
+REGISTRY: dict[str, Operator] = {}
+
+
+class Operator:
+    """A composite operator: one or several schemas, tried in order, each with the Python function that computes it.
+
+    `function` receives the bound arguments positionally in schema order. `namespace` is "" for torch.NAME, else
+    "linalg", "fft", "special", "_nn"...; `method` and `inplace` say which Tensor methods exist besides the function.
+    """
+
+    def __init__(self, name: str, namespace: str, method: bool, function: bool, inplace: bool, out: bool) -> None:
+        self.name, self.namespace = name, namespace
+        self.method, self.has_function, self.inplace, self.out = method, function, inplace, out
+        self.__name__ = self.__qualname__ = name
+        self.public_name = f"{namespace}_{name}" if namespace not in ("", "_nn") else name
+        self.overloads: list[tuple[Signature, Callable]] = []
+        self.doc: str | None = None
+        self.plain: Callable | None = None
+
+    @property
+    def schemas(self) -> list[str]:
+        return [signature.schema for signature, _ in self.overloads]
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self.doc
+
+    @property
+    def function(self) -> Callable:
+        """The Python function of the first schema."""
+        return self.overloads[0][1]
+
+    def add(self, schema: str, function: Callable) -> None:
+        self.overloads.append((Signature(schema), function))
+
+    def overload(self, *schemas: str) -> Callable[[Callable], Operator]:
+        """Decorator that adds further schemas, computed by the decorated function."""
+        def decorate(function: Callable) -> Operator:
+            for schema in schemas:
+                self.add(schema, function)
+            return self
+        return decorate
+
+    def __repr__(self) -> str:
+        return f"<operator {self.namespace + '.' if self.namespace else ''}{self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(args, kwargs, False)
+
+    def call(self, args: tuple, kwargs: dict, method: bool) -> Any:
+        """Bind the arguments to the first schema that fits and compute; `out=` is checked and filled."""
+        if self.plain is not None:
+            return self.plain(*args, **kwargs)
+        out = kwargs.pop("out", None) if self.out and "out" in kwargs else None
+        function, values, signature = self.bind(args, kwargs, method)
+        if out is None:
+            result = function(*values)
+            return named(self.public_name, signature.fields, result) if signature.fields else result
+        return self.into(out, function, values, signature)
+
+    def bind(self, args: tuple, kwargs: dict, method: bool) -> tuple[Callable, list, Signature]:
+        reason = ""
+        for signature, function in self.overloads:
+            try:
+                return function, signature.bind(args, kwargs, method, self.public_name), signature
+            except Mismatch as mismatch:
+                reason = str(mismatch)
+        if len(self.overloads) == 1:
+            raise TypeError(reason)
+        got = [type(value).__name__ for value in args[1 if method else 0:]]
+        got += [f"{key}={type(value).__name__}" for key, value in kwargs.items()]
+        choices = "".join(f"\n * {signature.text()}" for signature, _ in self.overloads)
+        raise TypeError(f"{self.public_name}() received an invalid combination of arguments - got ({', '.join(got)}), "
+                        f"but expected one of:{choices}\n")
+
+    def into(self, out: Any, function: Callable, values: list, signature: Signature) -> Any:
+        """Compute without gradient and copy into `out` (a tensor or a sequence of them)."""
+        many = not isinstance(out, torch.Tensor)
+        outs = tuple(out) if many else (out,)
+        if torch.is_grad_enabled() and any(needs_grad(value) for value in (*values, outs)):
+            raise RuntimeError(f"{self.public_name}(): functions with out=... arguments don't support automatic "
+                               "differentiation, but one of the arguments requires grad.")
+        with torch.no_grad():
+            result = function(*values)
+            results = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+            if len(results) != len(outs):
+                raise TypeError(f"{self.public_name}(): argument 'out' must be tuple of Tensors "
+                                f"(got {len(outs)} of them, expected {len(results)})")
+            for target, source in zip(outs, results):
+                fill(self.public_name, target, source)
+        if not many:
+            return out
+        return named(self.public_name + "_out", signature.fields, outs) if signature.fields else outs
+
+    def apply_inplace(self, args: tuple, kwargs: dict) -> torch.Tensor:
+        """The form `NAME_`: compute, check that the result fits the first argument, and write it there."""
+        function, values, _ = self.bind(args, kwargs, True)
+        target = values[0]
+        if torch.is_grad_enabled() and any(needs_grad(value) for value in values):
+            values[0] = target.clone()  # the graph may save the old value
+        result = function(*values)
+        if result.shape != target.shape:
+            raise RuntimeError(f"{self.public_name}_: output with shape {list(target.shape)} doesn't match the "
+                               f"broadcast shape {list(result.shape)}")
+        if not torch.can_cast(result.dtype, target.dtype):
+            raise RuntimeError(f"{self.public_name}_: result type {dtype_name(result.dtype)} can't be cast to the "
+                               f"desired output type {dtype_name(target.dtype)}")
+        return target.copy_(result)
+
+
+def operator(*schemas: str, name: str | None = None, method: bool = True, function: bool = True, inplace: bool = False,
+             out: bool = True, namespace: str = "") -> Callable[[Callable], Operator]:
+    """Make the decorated function an operator with these schemas, in order, and enter it in REGISTRY.
+
+    `inplace` adds NAME_; `out` accepts out= ; `namespace` places it below torch (linalg, fft, special, _nn).
+    """
+    def decorate(compute: Callable) -> Operator:
+        first = schemas[0].partition("(")[0].partition(".")[0]
+        short = name or first.removeprefix(namespace + "_" if namespace else "")
+        made = Operator(short, namespace, method and not namespace, function, inplace, out)
+        made.doc, made.__module__ = compute.__doc__, compute.__module__
+        for schema in schemas:
+            made.add(schema, compute)
+        REGISTRY[f"{namespace}.{short}" if namespace else short] = made
+        return made
+    return decorate
+
+
+def plain(name: str, method: bool = False, namespace: str = "") -> Callable[[Callable], Operator]:
+    """Register a function whose arguments no schema describes (tensors one by one, unions of types): it gets the
+    call's arguments as they are."""
+    def decorate(compute: Callable) -> Operator:
+        made = Operator(name, namespace, method, True, False, False)
+        made.plain, made.doc, made.__module__ = compute, compute.__doc__, compute.__module__
+        REGISTRY[f"{namespace}.{name}" if namespace else name] = made
+        return made
+    return decorate
+
+
+def aliases(table: dict[str, str], namespace: str = "") -> None:
+    """Enter further names of registered operators: {alias: name}."""
+    for alias, original in table.items():
+        source = REGISTRY[original]
+        made = Operator(alias, namespace, source.method and not namespace, source.has_function, source.inplace,
+                        source.out)
+        made.overloads, made.plain, made.doc = source.overloads, source.plain, f"Alias of {original}."
+        REGISTRY[f"{namespace}.{alias}" if namespace else alias] = made
+
+
+def needs_grad(value: Any) -> bool:
+    """Whether value is a tensor that requires grad, or a sequence with one."""
+    if isinstance(value, torch.Tensor):
+        return value.requires_grad
+    return isinstance(value, (tuple, list)) and any(needs_grad(item) for item in value)
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """The name that messages use: Float, Long, ComplexDouble..."""
+    special = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
+               "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
+               "complex64": "ComplexFloat", "complex128": "ComplexDouble", "complex32": "ComplexHalf"}
+    short = str(dtype).removeprefix("torch.")
+    return special.get(short, short)
+
+
+def fill(name: str, target: torch.Tensor, source: torch.Tensor) -> None:
+    """Copy source into the out tensor target, resized if its shape differs."""
+    if not torch.can_cast(source.dtype, target.dtype):
+        raise RuntimeError(f"{name}(): result type {dtype_name(source.dtype)} can't be cast to the desired output "
+                           f"type {dtype_name(target.dtype)}")
+    if target.device != source.device:
+        raise RuntimeError(f"{name}(): expected out tensor to have device {source.device}, but got {target.device}")
+    if target.shape != source.shape:
+        if target.numel():
+            import warnings
+            warnings.warn(f"An output with one or more elements was resized since it had shape {list(target.shape)}, "
+                          f"which does not match the required output shape {list(source.shape)}. Reuse an out tensor "
+                          "by resizing it in place to zero elements with t.resize_(0).", UserWarning, stacklevel=5)
+        target.resize_(source.shape)
+    target.copy_(source)
+
+
+def named(name: str, fields: list[str], values: Any) -> tuple:
+    """values as torch.return_types.NAME."""
+    from . import return_types
+    return return_types.make(name, fields)(values)
+
+
+def install(root: Any, tensor: type, namespaces: dict[str, Any]) -> None:
+    """Place every registered operator: functions on root and the namespace modules, methods on the Tensor type."""
+    for made in REGISTRY.values():
+        place = root if not made.namespace else namespaces[made.namespace]
+        if made.has_function:
+            setattr(place, made.name, made)
+        if made.method:
+            setattr(tensor, made.name, _method(made))
+        if made.inplace:
+            setattr(tensor, made.name + "_", _inplace(made))
+            if made.has_function and not made.namespace:
+                setattr(place, made.name + "_", _inplace(made))
+
+
+def _method(made: Operator) -> Callable:
+    def method(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return made.call((self, *args), kwargs, True)
+    method.__name__, method.__doc__ = made.name, made.doc
+    return method
+
+
+def _inplace(made: Operator) -> Callable:
+    def inplace(self: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return made.apply_inplace((self, *args), kwargs)
+    inplace.__name__, inplace.__doc__ = made.name + "_", made.doc
+    return inplace
