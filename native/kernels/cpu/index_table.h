@@ -1,0 +1,36 @@
+// Internals shared by the sources of index.h: tables of byte offsets made from checked indices.
+#pragma once
+#include <cstdlib>
+
+#include "kernels/cpu/index_nest.h"
+
+// Lambdas handed to a nest are its inner loop.
+#define FL_LAMBDA_INLINE __attribute__((always_inline))
+
+namespace fl::cpu {
+
+struct OffsetTable {
+  nest::Table table;
+  nest::Odometer<2> rest;  // self and other strides of the dimensions that are not indexed
+  int64_t* self_offsets = nullptr;
+  int64_t* other_offsets = nullptr;
+
+  OffsetTable() = default;
+  OffsetTable(const OffsetTable&) = delete;
+  OffsetTable& operator=(const OffsetTable&) = delete;
+  ~OffsetTable() { std::free(self_offsets), std::free(other_offsets); }
+  BadIndex build(const AdvancedIndex&);
+  BadIndex build(const DimIndex&);  // of an index that addresses whole slices
+
+ private:
+  void fill(const AdvancedIndex&, bool wrap);
+};
+
+BadIndex check_all(const AdvancedIndex&);
+// Checked byte offsets of flat row-major indices into a strided tensor.
+BadIndex take_offsets(int ndim, const int64_t* sizes, const int64_t* strides, int64_t item, const int64_t* index, int64_t n,
+                      int64_t* offsets);
+// self[offsets[i]] += source[i], in order.
+void add_at_offsets(DType, void* self, const int64_t* offsets, int64_t n, const void* source);
+
+}  // namespace fl::cpu
