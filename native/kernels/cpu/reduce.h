@@ -14,9 +14,9 @@ enum class Reduce : uint8_t {
   Nansum,        // as Sum, NaN counts as 0 (complex: an element with a NaN part counts as 0)
   Mean,          // any -> floating or complex; Sum / count; empty: NaN
   Prod,          // any -> any; Bool out is the logical and; empty: 1
-  Amax, Amin,    // out = in, not complex; NaN wins; an empty reduction is not allowed
+  Amax, Amin,    // out = in, not complex, not UInt16..64 (nor are the other extrema); NaN wins; an empty reduction is not allowed
   Any, All,      // any -> Bool or UInt8; NaN is true
-  Argmax, Argmin,  // not complex -> Int64: first place of the extremum (NaN wins), row-major over the reduced dimensions in their order
+  Argmax, Argmin,  // Int64; not complex: first place of the extremum (NaN wins), row-major over the reduced dimensions in their order
   Max, Min,      // Amax/Amin into out and the index (as Argmax) into out2 (Int64)
   Aminmax,       // minimum into out, maximum into out2, both of type in
   Var, Std,      // floating or complex -> real; params[0] = correction; out2, if given: the mean, of type in

@@ -1,0 +1,244 @@
+// Folds of several numbers: Var and Std (two passes over cached blocks, joined after Chan, Golub & LeVeque 1983) and Logsumexp.
+#include "kernels/cpu/reduce_fold.h"
+
+namespace fl::cpu::FL_ISA {
+namespace {
+
+template <class T> FL_INLINE double sum_block(const T* p, int64_t n) {
+  constexpr int W = lanes<double>;
+  vd a = {}, b = {}, c = {}, d = {};
+  int64_t i = 0;
+  for (; i + 4 * W <= n; i += 4 * W) {
+    a += widen(p + i);
+    b += widen(p + i + W);
+    c += widen(p + i + 2 * W);
+    d += widen(p + i + 3 * W);
+  }
+  double tail = 0;
+  for (; i + W <= n; i += W) a += widen(p + i);
+  for (; i < n; ++i) tail += double(p[i]);
+  return sum_lanes((a + b) + (c + d)) + tail;
+}
+
+template <class T> FL_INLINE double squares_block(const T* p, int64_t n, double mean) {
+  constexpr int W = lanes<double>;
+  vd a = {}, b = {}, c = {}, d = {}, t;
+  int64_t i = 0;
+  for (; i + 4 * W <= n; i += 4 * W) {
+    t = widen(p + i) - mean, a += t * t;
+    t = widen(p + i + W) - mean, b += t * t;
+    t = widen(p + i + 2 * W) - mean, c += t * t;
+    t = widen(p + i + 3 * W) - mean, d += t * t;
+  }
+  double tail = 0;
+  for (; i + W <= n; i += W) t = widen(p + i) - mean, a += t * t;
+  for (; i < n; ++i) tail += (double(p[i]) - mean) * (double(p[i]) - mean);
+  return sum_lanes((a + b) + (c + d)) + tail;
+}
+
+void finish_variance(double* m2, int64_t count, const FoldContext& c) {
+  double divisor = double(c.n) - c.correction;
+  if (divisor < 0) divisor = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    m2[i] /= divisor;
+    if (c.op == Reduce::Std) m2[i] = __builtin_sqrt(m2[i]);
+  }
+}
+
+template <class T> struct Variance {
+  struct S { double n, mean, m2; };
+  static void init(char* states, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {0, 0, 0};
+  }
+  static void join(S& a, double n, double mean, double m2) {
+    if (a.n == 0) {
+      a = {n, mean, m2};
+    } else if (n != 0) {
+      double total = a.n + n, delta = mean - a.mean;
+      a = {total, a.mean + delta * (n / total), a.m2 + m2 + delta * delta * (a.n * n / total)};
+    }
+  }
+  static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t, const FoldContext&) {
+    constexpr int64_t kBlock = 2048;
+    for (int64_t j = 0; j < m; ++j, x += stride)
+      for (int64_t i = 0; i < n; i += kBlock) {
+        const T* p = (const T*)x + i;
+        int64_t k = n - i < kBlock ? n - i : kBlock;
+        double mean = sum_block(p, k) / double(k);
+        join(((S*)states)[j], double(k), mean, squares_block(p, k, mean));
+      }
+  }
+  static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
+    constexpr int W = lanes<double>;
+    constexpr int64_t kRows = 64;
+    for (int64_t r = 0; r < n; r += kRows, x += kRows * stride) {
+      int64_t k = n - r < kRows ? n - r : kRows, j = 0;
+      S* s = (S*)states;
+      for (; j + W <= m; j += W) {
+        vd sum = {}, m2 = {};
+        for (int64_t i = 0; i < k; ++i) sum += widen((const T*)(x + i * stride) + j);
+        vd mean = sum / double(k);
+        for (int64_t i = 0; i < k; ++i) {
+          vd t = widen((const T*)(x + i * stride) + j) - mean;
+          m2 += t * t;
+        }
+        for (int q = 0; q < W; ++q) join(s[j + q], double(k), mean[q], m2[q]);
+      }
+      for (; j < m; ++j) {
+        double sum = 0, m2 = 0;
+        for (int64_t i = 0; i < k; ++i) sum += double(((const T*)(x + i * stride))[j]);
+        double mean = sum / double(k);
+        for (int64_t i = 0; i < k; ++i) {
+          double t = double(((const T*)(x + i * stride))[j]) - mean;
+          m2 += t * t;
+        }
+        join(s[j], double(k), mean, m2);
+      }
+    }
+  }
+  static void merge(char* into, const char* from, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const S& b = ((const S*)from)[i];
+      join(((S*)into)[i], b.n, b.mean, b.m2);
+    }
+  }
+  static void finish(const char* states, int64_t count, const Results& r, const FoldContext& c) {
+    const S* s = (const S*)states;
+    double values[256];
+    for (int64_t i = 0; i < count; i += 256) {
+      int64_t k = count - i < 256 ? count - i : 256;
+      for (int64_t j = 0; j < k; ++j) values[j] = s[i + j].m2;
+      finish_variance(values, k, c);
+      emit(values, DType::Float64, k, c.out_dtype, r.out + i * r.stride, r.stride);
+      if (!r.out2) continue;
+      for (int64_t j = 0; j < k; ++j) values[j] = c.n ? s[i + j].mean : __builtin_nan("");
+      emit(values, DType::Float64, k, c.out2_dtype, r.out2 + i * r.stride2, r.stride2);
+    }
+  }
+  static constexpr Fold fold = {dtype_of<T>::value, sizeof(S), init, rows, columns, merge, finish};
+};
+
+// The variance of complex numbers, E|z - mean|^2, one element at a time (Welford).
+struct ComplexVariance {
+  struct S { double n, re, im, m2; };
+  static void init(char* states, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {0, 0, 0, 0};
+  }
+  static void add(S& s, const double* z) {
+    s.n += 1;
+    double re = z[0] - s.re, im = z[1] - s.im;
+    s.re += re / s.n;
+    s.im += im / s.n;
+    s.m2 += re * (z[0] - s.re) + im * (z[1] - s.im);
+  }
+  static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t, const FoldContext&) {
+    for (int64_t j = 0; j < m; ++j, x += stride)
+      for (int64_t i = 0; i < n; ++i) add(((S*)states)[j], (const double*)x + 2 * i);
+  }
+  static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
+    for (int64_t i = 0; i < n; ++i, x += stride)
+      for (int64_t j = 0; j < m; ++j) add(((S*)states)[j], (const double*)x + 2 * j);
+  }
+  static void merge(char* into, const char* from, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      S& a = ((S*)into)[i];
+      const S& b = ((const S*)from)[i];
+      if (b.n == 0) continue;
+      double total = a.n + b.n, re = b.re - a.re, im = b.im - a.im;
+      a = {total, a.re + re * (b.n / total), a.im + im * (b.n / total), a.m2 + b.m2 + (re * re + im * im) * (a.n * b.n / total)};
+    }
+  }
+  static void finish(const char* states, int64_t count, const Results& r, const FoldContext& c) {
+    const S* s = (const S*)states;
+    for (int64_t i = 0; i < count; ++i) {
+      double value = s[i].m2, mean[2] = {c.n ? s[i].re : __builtin_nan(""), c.n ? s[i].im : __builtin_nan("")};
+      finish_variance(&value, 1, c);
+      emit(&value, DType::Float64, 1, c.out_dtype, r.out + i * r.stride, r.stride);
+      if (r.out2) emit(mean, DType::Complex128, 1, c.out2_dtype, r.out2 + i * r.stride2, r.stride2);
+    }
+  }
+  static constexpr Fold fold = {DType::Complex128, sizeof(S), init, rows, columns, merge, finish};
+};
+
+template <class X> struct MaxOf {
+  using T = X;
+  static constexpr T identity() { return -T(__builtin_inf()); }
+  static constexpr T fill() { return identity(); }
+  template <class V> FL_INLINE V join(V a, V b) { return nan_max(a, b); }
+  template <class V> V map(V v) const { return v; }
+};
+
+// State: a shift (the maximum so far, 0 in place of an infinite or NaN one) and the sum of exp(x - shift).
+template <class T> struct LogSumExp {
+  struct S { double max, sum; };
+  static double shift(double max) { return __builtin_isfinite(max) ? max : 0; }
+  static void init(char* states, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {-__builtin_inf(), 0};
+  }
+  static void join(S& a, double max, double sum) {
+    if (a.sum == 0 && a.max == -__builtin_inf()) {
+      a = {max, sum};
+      return;
+    }
+    double top = nan_max(a.max, max), to = shift(top);
+    a = {top, a.sum * __builtin_exp(shift(a.max) - to) + sum * __builtin_exp(shift(max) - to)};
+  }
+  static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t, const FoldContext&) {
+    constexpr int64_t kBlock = 4096;
+    constexpr int W = lanes<T>;
+    for (int64_t j = 0; j < m; ++j, x += stride)
+      for (int64_t i = 0; i < n; i += kBlock) {
+        const T* p = (const T*)x + i;
+        int64_t k = n - i < kBlock ? n - i : kBlock, q = 0;
+        double max = fold_block<MaxOf<T>>(p, k, MaxOf<T>());
+        vec<T> s = splat<T>(T(shift(max))), a = {}, b = {};
+        for (; q + 2 * W <= k; q += 2 * W) a += vexp(load(p + q) - s), b += vexp(load(p + q + W) - s);
+        for (; q < k; q += W) a += vexp(k - q < W ? load_partial<T>(p + q, k - q, -T(__builtin_inf())) - s : load(p + q) - s);
+        join(((S*)states)[j], max, double(sum_lanes(a + b)));
+      }
+  }
+  static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
+    constexpr int64_t kRows = 256;
+    constexpr int W = lanes<T>;
+    for (int64_t r = 0; r < n; r += kRows, x += kRows * stride) {
+      int64_t k = n - r < kRows ? n - r : kRows;
+      for (int64_t j = 0; j < m; j += W) {
+        int w = m - j < W ? int(m - j) : W;
+        auto row = [&](int64_t i) __attribute__((always_inline)) {
+          const T* p = (const T*)(x + i * stride) + j;
+          return w == W ? load(p) : load_partial<T>(p, w, T(0));
+        };
+        vec<T> max = row(0), sum = {};
+        for (int64_t i = 1; i < k; ++i) max = nan_max(max, row(i));
+        vec<T> s = max - max == 0 ? max : vec<T>{};
+        for (int64_t i = 0; i < k; ++i) sum += vexp(row(i) - s);
+        for (int q = 0; q < w; ++q) join(((S*)states)[j + q], max[q], sum[q]);
+      }
+    }
+  }
+  static void merge(char* into, const char* from, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const S& b = ((const S*)from)[i];
+      if (b.sum != 0 || b.max != -__builtin_inf()) join(((S*)into)[i], b.max, b.sum);
+    }
+  }
+  static void finish(const char* states, int64_t count, const Results& r, const FoldContext& c) {
+    const S* s = (const S*)states;
+    for (int64_t i = 0; i < count; ++i) {
+      double value = shift(s[i].max) + __builtin_log(s[i].sum);
+      emit(&value, DType::Float64, 1, c.out_dtype, r.out + i * r.stride, r.stride);
+    }
+  }
+  static constexpr Fold fold = {dtype_of<T>::value, sizeof(S), init, rows, columns, merge, finish};
+};
+
+}  // namespace
+
+const Fold* statistics_fold(Reduce op, DType compute) {
+  bool narrow = compute == DType::Float32;
+  if (op == Reduce::Logsumexp) return narrow ? &LogSumExp<float>::fold : &LogSumExp<double>::fold;
+  if (is_complex(compute)) return &ComplexVariance::fold;
+  return narrow ? &Variance<float>::fold : &Variance<double>::fold;
+}
+
+}  // namespace fl::cpu::FL_ISA
