@@ -1,0 +1,71 @@
+// Device, and Storage: the bytes behind one or more tensors, with the version counter that in-place writes advance.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <string>
+
+#include "base/refcount.h"
+#include "memory/allocator.h"
+
+namespace fl {
+
+enum class DeviceType : int8_t { CPU, CUDA, Meta, MPS, XLA, XPU, HPU, Other };
+
+struct Device {
+  DeviceType type = DeviceType::CPU;
+  int8_t index = -1;  // -1: not given
+  friend bool operator==(Device a, Device b) { return a.type == b.type && a.index == b.index; }
+};
+const char* device_type_name(DeviceType t);
+Device parse_device(const std::string& text);  // "cpu", "cuda:1"; RuntimeError otherwise
+std::string device_name(Device d);
+
+struct Storage {
+  RefCount rc;
+  uint32_t version = 0;
+  void* data = nullptr;
+  size_t nbytes = 0;
+  size_t own_block = 0;                    // size of the header's block: kHeader, plus the bytes when they live in it
+  void (*release)(void*) = nullptr;        // foreign memory: called with `context` instead of freeing
+  void* context = nullptr;
+  Device device;
+  bool resizable = true, inline_data = false;
+
+  static constexpr size_t kHeader = 128;
+  static Storage* make(size_t nbytes);                                       // uninitialised bytes
+  static Storage* wrap(void* data, size_t nbytes, void (*release)(void*), void* context);
+  void resize(size_t nbytes);                                                // keeps the common prefix
+  void ref() { rc.inc(); }
+  void unref() { if (rc.dec()) destroy(); }
+
+ private:
+  void free_data();
+  void destroy();
+};
+static_assert(sizeof(Storage) <= Storage::kHeader);
+
+inline Storage* Storage::make(size_t n) {
+  // Header and bytes in one block while that is a small block: one free-list pop instead of two.
+  bool small = __builtin_expect(n + kHeader <= kSmallLimit, 1);
+  void* data = small ? nullptr : allocate(n);
+  size_t block = small ? n + kHeader : kHeader;
+  char* p = static_cast<char*>(allocate(block));
+  Storage* s = new (p) Storage;
+  s->nbytes = n;
+  s->own_block = block;
+  s->data = small ? p + kHeader : data;
+  s->inline_data = small;
+  ++live_storages;
+  storage_bytes += int64_t(n);
+  return s;
+}
+
+inline void Storage::destroy() {
+  --live_storages;
+  if (__builtin_expect(inline_data, 1)) storage_bytes -= int64_t(nbytes);
+  else free_data();
+  deallocate(this, own_block);
+}
+
+}  // namespace fl

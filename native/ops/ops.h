@@ -1,0 +1,24 @@
+// Every native operator record, for use by other operators and gradients: `ops::mul(a, b)`. Defined one family a file in this folder.
+#pragma once
+#include "autograd/node.h"
+#include "ops/record.h"
+
+namespace fl::ops {
+#define FL_OPS(...) extern Record __VA_ARGS__
+// pointwise.cpp
+FL_OPS(add, sub, mul, div, neg, reciprocal, where, copy_, to_dtype, exp, log, sqrt, rsqrt, sin, cos, tanh, sigmoid, pow, abs, sgn, sign, square);
+FL_OPS(eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_not, isnan, conj, real, imag, angle, complex, maximum, minimum, remainder);
+// views.cpp
+FL_OPS(view, reshape, expand, transpose, permute, select, slice, unsqueeze, squeeze, squeeze_dims, as_strided, diagonal, narrow, contiguous, clone, alias, view_as_real, view_as_complex, unfold, view_dtype);
+// create.cpp
+FL_OPS(zeros, ones, full, zeros_like, ones_like, arange, fill_, zero_);
+// reduce.cpp
+FL_OPS(sum, mean, prod, amax, amin, any, all, cumsum, flip);
+// matmul.cpp
+FL_OPS(mm, bmm, matmul, mv, dot, addmm, baddbmm, linear);
+#undef FL_OPS
+
+Tensor sum_to(const Tensor& g, IntView sizes);       // undo broadcasting
+Tensor zeros_like_sizes(IntView sizes, DType dtype);
+inline Tensor conj_if(const Tensor& t) { return is_complex(t.dtype()) ? conj(t) : t; }
+}  // namespace fl::ops

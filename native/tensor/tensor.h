@@ -1,0 +1,125 @@
+// TensorImpl: a strided window on a Storage, with its place in the gradient graph; Tensor: an owning pointer to one.
+// Creation and view helpers here know nothing of operators: a view made with make_view is not yet recorded in the graph.
+#pragma once
+#include <cstdint>
+
+#include "base/dims.h"
+#include "base/refcount.h"
+#include "memory/storage.h"
+#include "tensor/dtype.h"
+
+namespace fl {
+
+struct Node;
+void release_node(Node* n);  // unref; destroys chains iteratively (autograd/)
+struct TensorImpl;
+
+enum class MemoryFormat : int8_t { Contiguous = 0, Preserve = 1, ChannelsLast = 2, ChannelsLast3d = 3, None = -1 };
+
+// How a view was made; decides whether it may be written in place while gradients are recorded.
+enum class Origin : uint8_t { Plain, NoGrad, MultiOutput, Inference, CustomFunction };
+
+// A version counter apart from the storage's: made by `.data`, shared by later views.
+struct VersionCounter {
+  RefCount rc;
+  uint32_t value = 0;
+  void ref() { rc.inc(); }
+  void unref() { if (rc.dec()) delete this; }
+};
+
+// Rare state of a tensor, allocated when first needed.
+struct TensorExtra {
+  Ref<VersionCounter> version;
+  void* hooks = nullptr;             // PyObject*: dict id -> callable, run on the gradient (leaves)
+  void* post_accumulate = nullptr;   // PyObject*: dict, run after accumulation into .grad
+  bool retains_grad = false;
+};
+void destroy_extra(TensorImpl&);  // in autograd/, which knows how to drop Python references
+
+struct TensorImpl {
+  RefCount rc;
+  DType dtype = DType::Float32;
+  Device device;
+  bool requires_grad = false;  // as asked for; see Tensor::requires_grad()
+  bool contiguous = true;      // row-major without gaps (cached)
+  bool wrapped_number = false; // 0-dim tensor made from a Python number: weak in type promotion
+  bool inference = false;
+  bool owns_pyobj = false;
+  Origin origin = Origin::Plain;
+  int32_t output_nr = 0;
+  uint32_t view_version = 0;   // views: version of the storage when grad_fn was set
+  Storage* storage = nullptr;
+  int64_t offset = 0, numel = 0;  // offset in elements
+  void* pyobj = nullptr;          // the Python face, borrowed unless owns_pyobj
+  Node* grad_fn = nullptr;
+  TensorImpl* grad = nullptr;
+  TensorImpl* base = nullptr;     // views: the tensor at the root
+  TensorExtra* extra = nullptr;
+  Dims sizes, strides;
+
+  void ref() { rc.inc(); }
+  void unref() { if (rc.dec()) destroy(); }
+  void destroy();
+  TensorExtra& more() { return *(extra ? extra : extra = new TensorExtra); }
+  uint32_t& version() { return extra && extra->version ? extra->version->value : storage->version; }
+  char* bytes() const { return static_cast<char*>(storage->data) + offset * int64_t(item_size(dtype)); }
+};
+
+class Tensor : public Ref<TensorImpl> {
+ public:
+  Tensor() = default;
+  Tensor(Ref<TensorImpl> r) : Ref(std::move(r)) {}
+  static Tensor steal(TensorImpl* p) { return Ref::steal(p); }
+  static Tensor borrow(TensorImpl* p) { return Ref::borrow(p); }
+  bool defined() const { return p_ != nullptr; }
+  int dim() const { return p_->sizes.size(); }
+  IntView sizes() const { return p_->sizes; }
+  IntView strides() const { return p_->strides; }
+  int64_t size(int d) const { return p_->sizes[d < 0 ? d + dim() : d]; }
+  int64_t stride(int d) const { return p_->strides[d < 0 ? d + dim() : d]; }
+  int64_t numel() const { return p_->numel; }
+  DType dtype() const { return p_->dtype; }
+  Device device() const { return p_->device; }
+  bool is_contiguous() const { return p_->contiguous; }
+  bool is_view() const { return p_->base != nullptr; }
+  bool requires_grad() const {
+    const TensorImpl* t = p_;
+    return t->requires_grad || t->grad_fn || (t->base && (t->base->requires_grad || t->base->grad_fn));
+  }
+  char* bytes() const { return p_->bytes(); }
+  template <class T> T* data() const { return reinterpret_cast<T*>(p_->bytes()); }
+};
+static_assert(sizeof(Tensor) == sizeof(void*));
+
+// ---- geometry
+int64_t checked_numel(IntView sizes);                        // RuntimeError on negative sizes or overflow
+Dims contiguous_strides(IntView sizes);
+Dims channels_last_strides(IntView sizes);                   // 4-d and 5-d
+bool is_contiguous(IntView sizes, IntView strides);
+bool is_channels_last(IntView sizes, IntView strides);       // 4-d and 5-d
+bool is_dense(IntView sizes, IntView strides);               // non-overlapping and without gaps
+Dims dense_strides_like(IntView sizes, IntView strides);     // strides of an empty_like(preserve_format)
+bool has_internal_overlap(IntView sizes, IntView strides);   // some element is reachable twice (stride 0, size > 1); conservative
+bool may_overlap(const TensorImpl& a, const TensorImpl& b);  // memory extents intersect
+bool same_view(const TensorImpl& a, const TensorImpl& b);    // same bytes in the same order
+Dims broadcast_shapes(IntView a, IntView b);                 // RuntimeError if they don't
+// Strides that view `sizes`/`strides` as `shape`; false if no view can.
+bool view_strides(IntView sizes, IntView strides, IntView shape, Dims& out);
+Dims infer_size(IntView shape, int64_t numel);               // resolves one -1
+int wrap_dim(int64_t dim, int ndim, bool wrap_scalar = true);  // IndexError out of range
+
+// ---- creation
+Tensor empty(IntView sizes, DType dtype, Device device = {});
+Tensor empty_strided(IntView sizes, IntView strides, DType dtype, Device device = {});
+Tensor empty_format(IntView sizes, DType dtype, MemoryFormat format, Device device = {});
+Tensor empty_like(const Tensor& t, DType dtype = DType::None);  // preserve_format
+Tensor from_storage(Storage* stolen, IntView sizes, IntView strides, int64_t offset, DType dtype);
+// A tensor on self's storage, with self's base (or self) as base.
+Tensor make_view(const Tensor& self, IntView sizes, IntView strides, int64_t offset);
+// The same window without base or history; shares the version counter (detach).
+Tensor alias(const Tensor& self);
+void resize_(TensorImpl& t, IntView sizes);  // contiguous; grows the storage if needed
+void set_geometry(TensorImpl& t, IntView sizes, IntView strides, int64_t offset);
+void check_storage_bounds(IntView sizes, IntView strides, int64_t offset, size_t item, const Storage& s, const char* op);
+
+}  // namespace fl
