@@ -24,6 +24,8 @@ def _cdist(x1, x2, p, compute_mode):
     if p == 2 and (compute_mode == 1 or (not compute_mode and (rows > 25 or columns > 25))):
         return _euclidean(*broadcast_batch(x1, x2))
     difference = x1.unsqueeze(-2) - x2.unsqueeze(-3)
+    if p == 0:
+        return torch.linalg.vector_norm(difference, 0, -1) + (difference * 0).sum(-1)  # a gradient of zeros
     return torch.linalg.vector_norm(difference, p, -1)
 
 
