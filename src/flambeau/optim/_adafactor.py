@@ -23,6 +23,8 @@ class Adafactor(GroupOptimizer):
             [0.9000, 0.9000]], requires_grad=True)
     """
 
+    _has_differentiable = False
+
     def __init__(self, params: Iterable, lr: Any = 1e-2, beta2_decay: float = -0.8,
                  eps: tuple[float | None, float] = (None, 1e-3), d: float = 1.0, weight_decay: float = 0.0, *,
                  foreach: bool | None = None, maximize: bool = False) -> None:

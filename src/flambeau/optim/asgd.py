@@ -66,5 +66,5 @@ class ASGD(GroupOptimizer):
                 average.add_(p.sub(average).mul_(weight))
             else:
                 average.copy_(p)
-            eta.fill_(lr / ((1 + lambd * lr * t) ** alpha))
-            mu.fill_(1 / max(1, t - t0))
+            eta.copy_(torch.as_tensor(lr / ((1 + lambd * lr * t) ** alpha)))
+            mu.copy_(torch.as_tensor(1 / max(1, t - t0)))

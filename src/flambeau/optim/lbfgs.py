@@ -149,7 +149,8 @@ class LBFGS(Optimizer):
                     raise RuntimeError("only 'strong_wolfe' is supported")
                 start = [p.clone(memory_format=torch.contiguous_format) for p in self._params]
                 loss, grad, length, calls = strong_wolfe(
-                    lambda t: self._evaluated_at(closure, start, t, direction), length, direction, loss, grad, slope)
+                    lambda t: self._evaluated_at(closure, start, t, direction), length, direction, loss, grad, slope,
+                    max_steps=min(25, max_eval - evaluations))
                 self._add(length, direction)
                 optimal = grad.abs().max() <= tolerance_grad
             else:

@@ -359,6 +359,7 @@ class GroupOptimizer(Optimizer):
 
     _sparse_message: str | None = "{} does not support sparse gradients"
     _capturable_names = "params and state_steps"
+    _has_differentiable = True
 
     def _new_state(self, p: Any, group: dict[str, Any]) -> dict[str, Any]:
         return {}
@@ -374,7 +375,7 @@ class GroupOptimizer(Optimizer):
         super().__setstate__(state)
         for group in self.param_groups:
             for key, default in _LATER_OPTIONS.items():
-                if key in self.defaults:
+                if key in self.defaults and (key != "differentiable" or self._has_differentiable):
                     group.setdefault(key, default)
             for p in group["params"]:
                 own = self.state.get(p)

@@ -45,7 +45,7 @@ class Rprop(GroupOptimizer):
             p, g, previous, size = as_real([p, g, state["prev"], state["step_size"]])
             sign = g.mul(previous.clone() if differentiable else previous).sign()
             turned = sign.lt(0)
-            factor = torch.where(sign.gt(0), grow, torch.where(turned, shrink, 1.0)).to(size.dtype)
+            factor = torch.ones_like(sign).masked_fill_(sign.gt(0), grow).masked_fill_(turned, shrink)
             size.mul_(factor).clamp_(smallest, largest)
             g = g.masked_fill(turned, 0)  # a weight whose gradient turned waits for one step
             p.addcmul_(g.sign(), size.clone() if differentiable else size, value=-1)

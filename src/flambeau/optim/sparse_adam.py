@@ -16,6 +16,7 @@ class SparseAdam(GroupOptimizer):
     """
 
     _sparse_message = None
+    _has_differentiable = False
 
     def __init__(self, params: Iterable, lr: Any = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  maximize: bool = False) -> None:
