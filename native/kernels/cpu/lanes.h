@@ -17,6 +17,10 @@ namespace {
 template <class T> struct VecOf { typedef T type __attribute__((vector_size(FL_VB))); };
 template <class T> using vec = typename VecOf<T>::type;
 template <class T> constexpr int lanes = FL_VB / int(sizeof(T));
+template <int...> struct Indices {};
+template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I> struct Count<0, I...> { using type = Indices<I...>; };
+
 typedef float vf __attribute__((vector_size(FL_VB)));
 typedef double vd __attribute__((vector_size(FL_VB)));
 typedef int32_t vi __attribute__((vector_size(FL_VB)));
@@ -61,18 +65,19 @@ template <class T> FL_INLINE void store_partial(T* p, vec<T> v, int64_t k) {
   for (int64_t i = 0; i < k; ++i) p[i] = buffer[i];
 }
 
-// Tree over the lanes; `groups` keeps that many interleaved results apart (2: real and imaginary parts).
-template <class T, class F> FL_INLINE T fold_lanes(vec<T> v, F f) {
-  alignas(FL_VB) T t[lanes<T>];
-  store_as<T>(t, v);
-#pragma GCC unroll 8
-  for (int s = lanes<T> / 2; s >= 1; s /= 2)
-#pragma GCC unroll 32
-    for (int i = 0; i < s; ++i) t[i] = f(t[i], t[i + s]);
-  return t[0];
+template <int Step, class V, int... I> FL_INLINE V exchange(V v, Indices<I...>) {
+  return __builtin_shufflevector(v, v, (I ^ Step)...);
 }
-FL_INLINE float sum_lanes(vf v) { return fold_lanes<float>(v, [](float a, float b) __attribute__((always_inline)) { return a + b; }); }
-FL_INLINE double sum_lanes(vd v) { return fold_lanes<double>(v, [](double a, double b) __attribute__((always_inline)) { return a + b; }); }
+// All lanes joined by f, as a tree of whole-vector exchanges.
+template <class T, int Step = lanes<T> / 2, class F> FL_INLINE T fold_lanes(vec<T> v, F f) {
+  if constexpr (Step == 0) {
+    return v[0];
+  } else {
+    return fold_lanes<T, Step / 2>(f(v, exchange<Step>(v, typename Count<lanes<T>>::type())), f);
+  }
+}
+FL_INLINE float sum_lanes(vf v) { return fold_lanes<float>(v, [](vf a, vf b) __attribute__((always_inline)) { return a + b; }); }
+FL_INLINE double sum_lanes(vd v) { return fold_lanes<double>(v, [](vd a, vd b) __attribute__((always_inline)) { return a + b; }); }
 
 FL_INLINE vd widen(const float* p) {
   vf_half h;

@@ -12,6 +12,7 @@ constexpr int64_t kChunk = 65536;      // elements of a partial result
 constexpr int64_t kEnoughTasks = 64;   // results that keep all threads busy without splitting any
 constexpr int kBufferBytes = 16384;    // of converted elements
 constexpr int kBatch = 64;             // states at a time
+constexpr int kLargestState = 32;      // bytes
 
 struct Dim { int64_t size, in, out, out2; };
 
@@ -108,7 +109,7 @@ void by_rows(const Job& job) {
   if (chunks == 1) {
     parallel_for(job.results, job.cost * double(job.n) + 5, [&](int64_t begin, int64_t end) {
       alignas(64) char buffer[kBufferBytes];
-      alignas(64) char states[kBatch * 32];
+      alignas(64) char states[kBatch * kLargestState];
       while (begin < end) {
         int64_t i = begin % inner_size, run = inner_size - i;
         if (run > end - begin) run = end - begin;
@@ -193,17 +194,18 @@ void by_columns(const Job& job) {
     chunk = kChunk / width < 128 ? 128 : kChunk / width;
     chunks = (job.n + chunk - 1) / chunk;
   }
-  char* states = (char*)std::malloc(size_t(outer * chunks * columns.size * size));  // [outer][chunks][columns]
+  char* partial = chunks > 1 ? (char*)std::malloc(size_t(outer * chunks * columns.size * size)) : nullptr;  // [outer][chunks][columns]
   auto finish = [&](int64_t o, int64_t from, int64_t count, char* s) {
     fold.finish(s, count, results_at(job, o * columns.size + from), job.context);
   };
   parallel_for(outer * tiles * chunks, job.cost * double(chunk * width), [&](int64_t begin, int64_t end) {
     alignas(64) char buffer[kBufferBytes];
+    alignas(64) char states[kColumnTile * kLargestState];
     for (; begin < end; ++begin) {
       int64_t tile = begin % tiles, c = begin / tiles % chunks, o = begin / tiles / chunks;
       int64_t from = tile * width, count = columns.size - from < width ? columns.size - from : width;
       const char* base = job.in + offset_of(job.kept, job.kept_dims, o * columns.size + from, &Dim::in);
-      char* s = states + ((o * chunks + c) * columns.size + from) * size;
+      char* s = partial ? partial + ((o * chunks + c) * columns.size + from) * size : states;
       int64_t to = (c + 1) * chunk < job.n ? (c + 1) * chunk : job.n;
       fold.init(s, count);
       fold_tile(job, base, count, c * chunk, to, s, buffer);
@@ -212,12 +214,12 @@ void by_columns(const Job& job) {
   });
   if (chunks > 1) {
     for (int64_t o = 0; o < outer; ++o) {
-      char* total = states + o * chunks * columns.size * size;
+      char* total = partial + o * chunks * columns.size * size;
       for (int64_t c = 1; c < chunks; ++c) fold.merge(total, total + c * columns.size * size, columns.size);
       finish(o, 0, columns.size, total);
     }
   }
-  std::free(states);
+  std::free(partial);
 }
 
 // Narrow contiguous columns ([N, 3] over N): several rows side by side become one wide row, whose parts are joined at the end.

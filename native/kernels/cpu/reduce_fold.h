@@ -36,7 +36,7 @@ struct Fold {
   void (*finish)(const char* states, int64_t count, const Results&, const FoldContext&);
 };
 
-constexpr int kColumnTile = 2048;  // most columns in one call of Fold::columns
+constexpr int kColumnTile = 1024;  // most columns in one call of Fold::columns
 
 const Fold* sum_fold(Reduce op, DType compute, const FoldContext&);      // reduce_sum.isa.cpp
 const Fold* extremum_fold(Reduce op, DType compute);                     // reduce_minmax.isa.cpp
@@ -59,6 +59,11 @@ FL_INLINE void emit(const void* values, DType from, int64_t count, DType to, cha
 template <class Op, class T = typename Op::T> FL_INLINE T fold_block(const T* x, int64_t n, const Op& op) {
   constexpr int W = lanes<T>;
   using V = vec<T>;
+  if (n <= 4) {
+    T a = Op::identity();
+    for (int64_t i = 0; i < n; ++i) a = Op::join(a, op.map(x[i]));
+    return a;
+  }
   V a = splat<T>(Op::identity());
   int64_t i = 0;
   if (n >= 8 * W) {
@@ -80,7 +85,7 @@ template <class Op, class T = typename Op::T> FL_INLINE T fold_block(const T* x,
     V tail = op.map(load_partial<T>(x + i, n - i, Op::fill()));
     a = Op::join(a, tail);
   }
-  return fold_lanes<T>(a, [](T u, T v) __attribute__((always_inline)) { return Op::join(u, v); });
+  return fold_lanes<T>(a, [](V u, V v) __attribute__((always_inline)) { return Op::join(u, v); });
 }
 
 // Eight rows at a time into a tile of accumulators.
@@ -104,11 +109,15 @@ FL_INLINE void fold_columns(const char* x, int64_t stride, int64_t n, int64_t m,
       store_as<T>(tile + j, a);
     }
   }
-  for (; r < n; ++r) {
-    const T* p = (const T*)(x + r * stride);
-    int64_t j = 0;
-    for (; j + W <= m; j += W) store_as<T>(tile + j, Op::join(load(tile + j), op.map(load(p + j))));
-    if (j < m) store_as<T>(tile + j, Op::join(load(tile + j), op.map(load_partial<T>(p + j, m - j, Op::fill()))));
+  if (r == n) return;
+  const char* p = x + r * stride;
+  for (int64_t j = 0; j < m; j += W) {
+    V a = load(tile + j);
+    for (int64_t k = 0; k < n - r; ++k) {
+      const T* q = (const T*)(p + k * stride) + j;
+      a = Op::join(a, op.map(m - j >= W ? load(q) : load_partial<T>(q, m - j, Op::fill())));
+    }
+    store_as<T>(tile + j, a);
   }
 }
 

@@ -21,6 +21,11 @@ template <class X> struct Max {
     if constexpr (kFloating<X>) return nan_max(a, b);
     else return a > b ? a : b;
   }
+  // Whether v, coming later, replaces `old`.
+  template <class V> FL_INLINE auto beats(V v, V old) {
+    if constexpr (kFloating<X>) return (v > old) | ((v != v) & (old == old));
+    else return v > old;
+  }
   template <class V> V map(V v) const { return v; }
 };
 template <class X> struct Min {
@@ -30,6 +35,11 @@ template <class X> struct Min {
   template <class V> FL_INLINE V join(V a, V b) {
     if constexpr (kFloating<X>) return nan_min(a, b);
     else return a < b ? a : b;
+  }
+  // Whether v, coming later, replaces `old`.
+  template <class V> FL_INLINE auto beats(V v, V old) {
+    if constexpr (kFloating<X>) return (v < old) | ((v != v) & (old == old));
+    else return v < old;
   }
   template <class V> V map(V v) const { return v; }
 };
@@ -58,14 +68,16 @@ template <class Op> struct Extremum {
   static constexpr Fold fold = {dtype_of<T>::value, sizeof(T), init, rows, columns, merge, finish};
 };
 
+template <int Bytes> struct LaneOf { using type = int64_t; };
+template <> struct LaneOf<1> { using type = int8_t; };
+template <> struct LaneOf<2> { using type = int16_t; };
+template <> struct LaneOf<4> { using type = int32_t; };
+
 template <class Op> struct Place {
   using T = typename Op::T;
   struct S { T value; int64_t index; };  // index -1: nothing seen yet
 
   static bool is_nan(T x) { return x != x; }
-  // Whether x, coming later, replaces the value of a state that has seen something.
-  static bool better(T x, T value) { return (Op::join(value, x) != value && !is_nan(value)) || (is_nan(x) && !is_nan(value)); }
-
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {Op::identity(), -1};
   }
@@ -77,7 +89,7 @@ template <class Op> struct Place {
         const T* p = (const T*)x + i;
         int64_t k = n - i < kBlock ? n - i : kBlock;
         T best = fold_block<Op>(p, k, Op());
-        if (s.index >= 0 && !better(best, s.value)) continue;
+        if (s.index >= 0 && !Op::beats(best, s.value)) continue;
         int64_t at = 0;
         if (is_nan(best)) while (!is_nan(p[at])) ++at;
         else while (p[at] != best) ++at;
@@ -86,35 +98,42 @@ template <class Op> struct Place {
       ((S*)states)[j] = s;
     }
   }
+  // Rows in blocks whose positions fit an integer as wide as T, so that values and positions move in the same lanes.
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t first, const FoldContext&) {
-    constexpr int kTile = 256;
-    alignas(FL_VB) T value[kTile];
-    alignas(FL_VB) int64_t index[kTile];
-    for (int64_t c = 0; c < m; c += kTile) {
-      int64_t w = m - c < kTile ? m - c : kTile;
-      S* s = (S*)states + c;
-      for (int64_t j = 0; j < w; ++j) value[j] = s[j].value, index[j] = s[j].index;
-      for (int64_t i = 0; i < n; ++i) {
-        const T* p = (const T*)(x + i * stride) + c;
-        int64_t here = first + i;
-        for (int64_t j = 0; j < w; ++j) {
-          T v = p[j], old = value[j];
-          bool replace;
-          if constexpr (kFloating<T>) replace = !(Op::join(old, v) == old) & (old == old);
-          else replace = Op::join(old, v) != old;
-          replace |= index[j] < 0;
-          value[j] = replace ? v : old;
-          index[j] = replace ? here : index[j];
+    constexpr int W = lanes<T>;
+    constexpr int64_t kRows = sizeof(T) == 1 ? 127 : 16384;
+    using V = vec<T>;
+    using I = decltype(V{} < V{});
+    using Lane = typename LaneOf<sizeof(T)>::type;
+    alignas(FL_VB) T value[kColumnTile + W];
+    alignas(FL_VB) I at[kColumnTile / W + 1];
+    S* s = (S*)states;
+    for (int64_t r = 0; r < n; r += kRows) {
+      int64_t k = n - r < kRows ? n - r : kRows;
+      for (int64_t j = 0; j < m; ++j) value[j] = s[j].value;
+      for (int64_t j = 0; j < m; j += W) at[j / W] = I{} - 1;
+      for (int64_t i = 0; i < k; ++i) {
+        const T* p = (const T*)(x + (r + i) * stride);
+        I here = I{} + Lane(i);
+        for (int64_t j = 0; j < m; j += W) {
+          V old = load(value + j), v = m - j >= W ? load(p + j) : load_partial<T>(p + j, m - j, Op::identity());
+          I replace = Op::beats(v, old);
+          store_as<T>(value + j, replace ? v : old);
+          at[j / W] = replace ? here : at[j / W];
         }
       }
-      for (int64_t j = 0; j < w; ++j) s[j] = {value[j], index[j]};
+      for (int64_t j = 0; j < m; ++j) {
+        int64_t i = at[j / W][j % W];
+        if (i >= 0) s[j] = {value[j], first + r + i};
+        else if (s[j].index < 0) s[j] = {((const T*)(x + r * stride))[j], first + r};
+      }
     }
   }
   static void merge(char* into, const char* from, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
       S& a = ((S*)into)[i];
       const S& b = ((const S*)from)[i];
-      if (b.index >= 0 && (a.index < 0 || better(b.value, a.value))) a = b;
+      if (b.index >= 0 && (a.index < 0 || Op::beats(b.value, a.value))) a = b;
     }
   }
   static void finish(const char* states, int64_t count, const Results& r, const FoldContext& c) {
