@@ -22,13 +22,13 @@ class set_detect_anomaly:
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.prev = torch.is_anomaly_enabled()
         self.prev_check_nan = torch.is_anomaly_check_nan_enabled()
-        torch._C._set_anomaly_enabled(mode, check_nan)
+        torch.set_anomaly_enabled(mode, check_nan)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *args: object) -> None:
-        torch._C._set_anomaly_enabled(self.prev, self.prev_check_nan)
+        torch.set_anomaly_enabled(self.prev, self.prev_check_nan)
 
 
 class detect_anomaly:
@@ -49,7 +49,7 @@ class detect_anomaly:
 
     def __enter__(self) -> None:
         self.prev: Any = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-        torch._C._set_anomaly_enabled(True, self.check_nan)
+        torch.set_anomaly_enabled(True, self.check_nan)
 
     def __exit__(self, *args: object) -> None:
-        torch._C._set_anomaly_enabled(*self.prev)
+        torch.set_anomaly_enabled(*self.prev)

@@ -1,0 +1,3 @@
+"""Engines for quantised arithmetic: none."""
+engine = "none"
+supported_engines = ["none"]
