@@ -32,8 +32,7 @@ class Generator {
   }
   double uniform53() { return double(random64() & ((1ull << 53) - 1)) * 0x1p-53; }  // [0, 1)
   float uniform24() { return float(random() & 0xffffff) * 0x1p-24f; }               // [0, 1)
-  double normal();                          // standard normal, double stream (one of each pair is cached)
-  float normal_float();                     // standard normal, float stream, with a cache of its own
+  double normal(double mean = 0, double std = 1);  // Box-Muller in double; the second of each pair waits for the next call
   void random_block(uint32_t* out, int64_t n);  // the next n 32-bit outputs
 
  private:
@@ -41,9 +40,9 @@ class Generator {
   uint32_t state_[624];
   uint32_t output_[624];   // tempered
   int position_ = 624;     // next entry of output_; 624: none left
-  bool fresh_ = true;      // seeded and nothing drawn since: only matters to the bytes of get_state
+  bool fresh_ = true;      // seeded and nothing drawn since: only the bytes of get_state tell
   uint64_t initial_seed_ = 0;
-  bool has_normal_ = false, has_normal_float_ = false;
+  bool has_normal_ = false, has_normal_float_ = false;  // the float one is never made here, only kept for set_state
   double next_normal_ = 0;
   float next_normal_float_ = 0;
 };
