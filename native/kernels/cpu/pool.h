@@ -9,7 +9,7 @@
 namespace fl::cpu {
 
 // x: (n, c, in...), y: (n, c, out...). The caller computes `out` (ceil_mode is in it) and checks all sizes; windows may hang over
-// the padding, but every window of max pooling must meet at least one element. A missing spatial dimension has
+// the padding; the maximum of one that meets no element is the type's lowest value. A missing spatial dimension has
 // in = out = kernel = stride = dilation = 1, pad = 0.
 struct PoolDesc {
   DType dtype = DType::Float32;  // max: floating and integer types; average: floating types, Int64 too for forward
@@ -25,7 +25,7 @@ struct PoolDesc {
 // Indices are positions in the flattened (d, h, w) plane of x; they have y's shape and y's strides.
 struct PoolKernels {
   void (*max_forward)(const PoolDesc&, const void* x, void* y, int64_t* indices);  // indices may be nullptr; NaN wins
-  // dx is zeroed, then each dy is added where its index says. Serves adaptive max pooling too. The caller checks foreign indices.
+  // dx is zeroed, then each dy is added where its index says (outside the plane: nowhere). Serves adaptive max pooling too.
   void (*max_backward)(const PoolDesc&, const void* dy, const int64_t* indices, void* dx);
   void (*avg_forward)(const PoolDesc&, const void* x, void* y);
   void (*avg_backward)(const PoolDesc&, const void* dy, void* dx);  // all of dx is written
