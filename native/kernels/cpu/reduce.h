@@ -19,7 +19,7 @@ enum class Reduce : uint8_t {
   Argmax, Argmin,  // Int64; not complex: first place of the extremum (NaN wins), row-major over the reduced dimensions in their order
   Max, Min,      // Amax/Amin into out and the index (as Argmax) into out2 (Int64)
   Aminmax,       // minimum into out, maximum into out2, both of type in
-  Var, Std,      // floating or complex -> real; params[0] = correction; out2, if given: the mean, of type in
+  Var, Std,      // floating or complex -> real; params[0] = correction; out2, if given: the mean, of type in or out2_dtype
   Norm,          // floating or complex -> real; params[0] = p (0, 1, 2, inf, -inf, any); empty: 0
   CountNonzero,  // any -> Int64
   Logsumexp,     // floating -> floating; max-shifted; empty: -inf
@@ -40,6 +40,7 @@ struct ReduceDesc {
   char* out;                    // written completely; never overlaps `in`
   char* out2;                   // second result or null
   double params[2];
+  DType out2_dtype = DType::None;  // None: as said above
 };
 
 struct ReduceKernels {

@@ -388,7 +388,8 @@ void run(const ReduceDesc& d, Reduce op, char* out, char* out2, const int64_t* o
   job.out2 = out2;
   job.prepare = nullptr;
   arrange(job, desc, positional(op));
-  job.context = {op, d.params[0], d.params[0], job.n, d.out_dtype, op == Reduce::Var || op == Reduce::Std ? d.in_dtype : d.out_dtype};
+  const DType out2_dtype = d.out2_dtype != DType::None ? d.out2_dtype : d.in_dtype;
+  job.context = {op, d.params[0], d.params[0], job.n, d.out_dtype, out2_dtype};
   choose(job, op, d.in_dtype, d.out_dtype);
   if (job.results == 0) return;
   if (job.n == 0) {

@@ -1,40 +1,9 @@
 // Folds of several numbers: Var and Std (two passes over cached blocks, joined after Chan, Golub & LeVeque 1983) and Logsumexp.
 #include "kernels/cpu/reduce_fold.h"
+#include "kernels/cpu/rows.h"
 
 namespace fl::cpu::FL_ISA {
 namespace {
-
-template <class T> FL_INLINE double sum_block(const T* p, int64_t n) {
-  constexpr int W = lanes<double>;
-  vd a = {}, b = {}, c = {}, d = {};
-  int64_t i = 0;
-  for (; i + 4 * W <= n; i += 4 * W) {
-    a += widen(p + i);
-    b += widen(p + i + W);
-    c += widen(p + i + 2 * W);
-    d += widen(p + i + 3 * W);
-  }
-  double tail = 0;
-  for (; i + W <= n; i += W) a += widen(p + i);
-  for (; i < n; ++i) tail += double(p[i]);
-  return sum_lanes((a + b) + (c + d)) + tail;
-}
-
-template <class T> FL_INLINE double squares_block(const T* p, int64_t n, double mean) {
-  constexpr int W = lanes<double>;
-  vd a = {}, b = {}, c = {}, d = {}, t;
-  int64_t i = 0;
-  for (; i + 4 * W <= n; i += 4 * W) {
-    t = widen(p + i) - mean, a += t * t;
-    t = widen(p + i + W) - mean, b += t * t;
-    t = widen(p + i + 2 * W) - mean, c += t * t;
-    t = widen(p + i + 3 * W) - mean, d += t * t;
-  }
-  double tail = 0;
-  for (; i + W <= n; i += W) t = widen(p + i) - mean, a += t * t;
-  for (; i < n; ++i) tail += (double(p[i]) - mean) * (double(p[i]) - mean);
-  return sum_lanes((a + b) + (c + d)) + tail;
-}
 
 void finish_variance(double* m2, int64_t count, const FoldContext& c) {
   double divisor = double(c.n) - c.correction;
@@ -46,53 +15,49 @@ void finish_variance(double* m2, int64_t count, const FoldContext& c) {
 }
 
 template <class T> struct Variance {
-  struct S { double n, mean, m2; };
+  using S = Moments;
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {0, 0, 0};
-  }
-  static void join(S& a, double n, double mean, double m2) {
-    if (a.n == 0) {
-      a = {n, mean, m2};
-    } else if (n != 0) {
-      double total = a.n + n, delta = mean - a.mean;
-      a = {total, a.mean + delta * (n / total), a.m2 + m2 + delta * delta * (a.n * n / total)};
-    }
   }
   static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t, const FoldContext&) {
     constexpr int64_t kBlock = 2048;
     for (int64_t j = 0; j < m; ++j, x += stride)
       for (int64_t i = 0; i < n; i += kBlock) {
-        const T* p = (const T*)x + i;
         int64_t k = n - i < kBlock ? n - i : kBlock;
-        double mean = sum_block(p, k) / double(k);
-        join(((S*)states)[j], double(k), mean, squares_block(p, k, mean));
+        double mean, m2;
+        moments((const T*)x + i, k, mean, m2);
+        join(((S*)states)[j], double(k), mean, m2);
       }
   }
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
-    constexpr int W = lanes<double>;
-    constexpr int64_t kRows = 64;
+    constexpr int W = lanes<T>;
+    constexpr int64_t kRows = 32;
     for (int64_t r = 0; r < n; r += kRows, x += kRows * stride) {
-      int64_t k = n - r < kRows ? n - r : kRows, j = 0;
-      S* s = (S*)states;
-      for (; j + W <= m; j += W) {
-        vd sum = {}, m2 = {};
-        for (int64_t i = 0; i < k; ++i) sum += widen((const T*)(x + i * stride) + j);
-        vd mean = sum / double(k);
+      const int64_t k = n - r < kRows ? n - r : kRows;
+      for (int64_t j = 0; j < m; j += W) {
+        const int w = m - j < W ? int(m - j) : W;
+        auto row = [&](int64_t i) __attribute__((always_inline)) {
+          const T* p = (const T*)(x + i * stride) + j;
+          return w == W ? load(p) : load_partial<T>(p, w, T(0));
+        };
+        vec<T> sum = {}, s1 = {}, s2 = {};
+        for (int64_t i = 0; i < k; ++i) sum += row(i);
+        const vec<T> about = sum / T(k);
         for (int64_t i = 0; i < k; ++i) {
-          vd t = widen((const T*)(x + i * stride) + j) - mean;
-          m2 += t * t;
+          vec<T> d = row(i) - about;
+          s1 += d;
+          s2 += d * d;
         }
-        for (int q = 0; q < W; ++q) join(s[j + q], double(k), mean[q], m2[q]);
-      }
-      for (; j < m; ++j) {
-        double sum = 0, m2 = 0;
-        for (int64_t i = 0; i < k; ++i) sum += double(((const T*)(x + i * stride))[j]);
-        double mean = sum / double(k);
-        for (int64_t i = 0; i < k; ++i) {
-          double t = double(((const T*)(x + i * stride))[j]) - mean;
-          m2 += t * t;
+        alignas(FL_VB) T mean[W], d1[W], d2[W];
+        store(mean, about), store(d1, s1), store(d2, s2);
+        S* s = (S*)states + j;
+        const double count = double(k), share = 1 / count, before = s[0].n, total = before + count, part = count / total;
+        for (int q = 0; q < w; ++q) {  // all of these columns have seen the same number of rows
+          double rest = double(d1[q]), delta = double(mean[q]) + rest * share - s[q].mean;
+          s[q].n = total;
+          s[q].mean += delta * part;
+          s[q].m2 += double(d2[q]) - rest * rest * share + delta * delta * (before * part);
         }
-        join(s[j], double(k), mean, m2);
       }
     }
   }

@@ -1,0 +1,125 @@
+// Parts of the normalisations: parameters as vectors, moments of long rows, sums of g and g * (x - mean).
+#pragma once
+#include "kernels/cpu/rows.h"
+
+namespace fl::cpu::FL_ISA {
+namespace {
+
+constexpr int64_t kBlock = 2048;  // elements summed in their own type
+
+// A parameter vector as T, padded to whole vectors; a missing one is filled.
+template <class T> class Parameter {
+ public:
+  Parameter(DType type, const char* values, int64_t n, T fill) : data_(n + lanes<T>), given_(values != nullptr) {
+    T* p = data_;
+    if (values) convert(type, values, int64_t(item_size(type)), dtype_of<T>::value, (char*)p, sizeof(T), n);
+    for (int64_t i = values ? n : 0; i < n + lanes<T>; ++i) p[i] = fill;
+  }
+  const T* operator+(int64_t i) const { return data_.data() + i; }
+  T operator[](int64_t i) const { return data_.data()[i]; }
+  bool given() const { return given_; }
+
+ private:
+  Scratch<T> data_;
+  bool given_;
+};
+
+// Element i of a parameter-like array, if it is wanted.
+template <class T> FL_INLINE void set_at(DType type, char* array, int64_t i, T value) {
+  if (array) set<T>(type, array + i * int64_t(item_size(type)), value);
+}
+
+template <class T> FL_INLINE Moments row_moments(const T* x, int64_t n) {
+  Moments all = {0, 0, 0};
+  for (int64_t i = 0; i < n; i += 2 * kBlock) {
+    int64_t k = n - i < 2 * kBlock ? n - i : 2 * kBlock;
+    double mean, m2;
+    moments(x + i, k, mean, m2);
+    join(all, double(k), mean, m2);
+  }
+  return all;
+}
+
+struct Sums { double g, gx; };  // of g, and of g * (x - mean)
+
+// n contiguous elements of one channel.
+template <class T> FL_INLINE void add_sums(DType type, const char* g, const char* x, int64_t n, T mean, Sums& sums) {
+  const int64_t size = int64_t(item_size(type));
+  alignas(FL_VB) T g_buffer[kBlock], x_buffer[kBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t k = n - i < kBlock ? n - i : kBlock;
+    const T *gp = as<T>(type, g + i * size, k, g_buffer), *xp = as<T>(type, x + i * size, k, x_buffer);
+    vec<T> s = sum_vectors<T>(
+        k, [&](int64_t q) __attribute__((always_inline)) { return load(gp + q); },
+        [&](int64_t q, int64_t c) __attribute__((always_inline)) { return load_partial<T>(gp + q, c, T(0)); });
+    vec<T> t = sum_vectors<T>(
+        k, [&](int64_t q) __attribute__((always_inline)) { return load(gp + q) * (load(xp + q) - mean); },
+        [&](int64_t q, int64_t c) __attribute__((always_inline)) {
+          return load_partial<T>(gp + q, c, T(0)) * (load_partial<T>(xp + q, c, mean) - mean);
+        });
+    sums.g += double(sum_lanes(s));
+    sums.gx += double(sum_lanes(t));
+  }
+}
+
+// `rows` rows of `channels` contiguous elements, one Sums a channel.
+template <class T>
+void add_sums_columns(DType type, const char* g, const char* x, int64_t rows, int64_t channels, const T* mean, Sums* sums) {
+  constexpr int W = lanes<T>;
+  constexpr int64_t kRows = 32;
+  const int64_t row = channels * int64_t(item_size(type));
+  const bool direct = type == dtype_of<T>::value;
+  Scratch<T> g_buffer(direct ? 0 : kRows * channels), x_buffer(direct ? 0 : kRows * channels);
+  for (int64_t r = 0; r < rows; r += kRows) {
+    const int64_t k = rows - r < kRows ? rows - r : kRows;
+    const T *gp = as<T>(type, g + r * row, k * channels, g_buffer), *xp = as<T>(type, x + r * row, k * channels, x_buffer);
+    for (int64_t j = 0; j < channels; j += W) {
+      const int64_t w = channels - j;
+      vec<T> m = w < W ? load_partial<T>(mean + j, w, T(0)) : load(mean + j), s = {}, t = {};
+      for (int64_t i = 0; i < k; ++i) {
+        const T *gi = gp + i * channels + j, *xi = xp + i * channels + j;
+        vec<T> gv = w < W ? load_partial<T>(gi, w, T(0)) : load(gi), xv = w < W ? load_partial<T>(xi, w, T(0)) : load(xi);
+        s += gv;
+        t += gv * (xv - m);
+      }
+      for (int q = 0; q < W && q < w; ++q) {
+        sums[j + q].g += double(s[q]);
+        sums[j + q].gx += double(t[q]);
+      }
+    }
+  }
+}
+
+// y = f(x) over n contiguous elements of `type`, f from vectors of T (and the element's place) to vectors of T.
+template <class T, class F> FL_INLINE void map_typed(DType type, const char* x, char* y, int64_t n, F f) {
+  if (type == dtype_of<T>::value) {
+    map_row((const T*)x, (T*)y, n, f);
+    return;
+  }
+  const int64_t size = int64_t(item_size(type));
+  alignas(FL_VB) T buffer[kBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t k = n - i < kBlock ? n - i : kBlock;
+    const T* p = as<T>(type, x + i * size, k, buffer);
+    map_row(p, (T*)buffer, k, [&](vec<T> v, int64_t q) __attribute__((always_inline)) { return f(v, i + q); });
+    put<T>(type, y + i * size, buffer, k);
+  }
+}
+// The same with two inputs.
+template <class T, class F> FL_INLINE void map_typed(DType type, const char* g, const char* x, char* y, int64_t n, F f) {
+  const int64_t size = int64_t(item_size(type));
+  const bool direct = type == dtype_of<T>::value;
+  alignas(FL_VB) T g_buffer[kBlock], x_buffer[kBlock];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t k = n - i < kBlock ? n - i : kBlock;
+    const T *gp = as<T>(type, g + i * size, k, g_buffer), *xp = as<T>(type, x + i * size, k, x_buffer);
+    T* out = direct ? (T*)(y + i * size) : g_buffer;
+    map_row(gp, out, k, [&](vec<T> v, int64_t q) __attribute__((always_inline)) {
+      return f(v, k - q < lanes<T> ? load_partial<T>(xp + q, k - q, T(0)) : load(xp + q), i + q);
+    });
+    if (!direct) put<T>(type, y + i * size, out, k);
+  }
+}
+
+}  // namespace
+}  // namespace fl::cpu::FL_ISA
