@@ -90,24 +90,26 @@ double binomial_sample(Generator& g, double count, double p) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-// G. Marsaglia and W. W. Tsang, 2000; shapes below 1 are boosted.
-double gamma_sample(Generator& g, double alpha) {
-  double scale = 1;
+// G. Marsaglia and W. W. Tsang, 2000; shapes below 1 are boosted. C is the type of the arithmetic; the float third is part of
+// the stream.
+template <class C>
+C gamma_sample(Generator& g, C alpha) {
+  C scale = 1;
   if (alpha < 1) {
     if (alpha == 0) return 0;
-    scale *= std::pow(1 - g.uniform53(), 1 / alpha);
+    scale *= std::pow(C(1) - C(g.uniform53()), C(1) / alpha);
     alpha += 1;
   }
-  double d = alpha - 1.0 / 3, c = 1 / std::sqrt(9 * d);
+  C d = alpha - C(1.0f / 3), c = C(1) / std::sqrt(C(9) * d);
   for (;;) {
-    double x, y;
+    C x, y;
     do {
-      x = g.normal();
-      y = 1 + c * x;
+      x = C(g.normal());
+      y = C(1) + c * x;
     } while (y <= 0);
-    double v = y * y * y, u = 1 - g.uniform53(), xx = x * x;
-    if (u < 1 - 0.0331 * xx * xx) return scale * d * v;
-    if (std::log(u) < 0.5 * xx + d * (1 - v + std::log(v))) return scale * d * v;
+    C v = y * y * y, u = C(1) - C(g.uniform53()), xx = x * x;
+    if (u < C(1) - C(0.0331f) * xx * xx) return scale * d * v;
+    if (std::log(u) < C(0.5) * xx + d * (C(1) - v + std::log(v))) return scale * d * v;
   }
 }
 
@@ -167,8 +169,7 @@ void fill_standard_gamma(Generator& g, DType type, void* out, const void* alpha,
   by_floating_type(type, [&](auto tag) {
     using T = decltype(tag);
     for (int64_t i = 0; i < n; i++) {
-      double x = gamma_sample(g, double(compute_t<T>(((const T*)alpha)[i])));
-      T y = from_double<T>(x);
+      T y = T(gamma_sample(g, compute_t<T>(((const T*)alpha)[i])));
       ((T*)out)[i] = double(compute_t<T>(y)) < tiny<T>() ? from_double<T>(tiny<T>()) : y;
     }
   });
@@ -182,11 +183,13 @@ void sample_dirichlet(Generator& g, DType type, void* out_, const void* alpha_, 
       const T* alpha = (const T*)alpha_ + r * n;
       T* out = (T*)out_ + r * n;
       double sum = 0;
-      for (int64_t i = 0; i < n; i++) sum += gamma[i] = gamma_sample(g, double(compute_t<T>(alpha[i])));
+      for (int64_t i = 0; i < n; i++) sum += gamma[i] = gamma_sample<double>(g, double(compute_t<T>(alpha[i])));
       for (int64_t i = 0; i < n; i++) {
         T x = from_double<T>(gamma[i] / sum);
-        double low = tiny<T>();
-        out[i] = double(compute_t<T>(x)) < low ? from_double<T>(low) : x;
+        // Kept inside the open simplex.
+        double low = tiny<T>(), high = 1 - (kIsReduced<T> ? (std::is_same_v<T, Half> ? 0x1p-11 : 0x1p-8) : sizeof(T) == 4 ? 0x1p-24 : 0x1p-53);
+        double y = double(compute_t<T>(x));
+        out[i] = y < low ? from_double<T>(low) : y > high ? from_double<T>(high) : x;
       }
     }
     delete[] gamma;
@@ -199,9 +202,11 @@ void rrelu_noise(Generator& g, DType type, void* out_, void* noise_, const void*
     using C = compute_t<T>;
     T *out = (T*)out_, *noise = (T*)noise_;
     const T* x = (const T*)x_;
+    double from = double(C(from_double<T>(lower))), width = double(C(from_double<T>(upper))) - from;
     for (int64_t i = 0; i < n; i++) {
       if (C(x[i]) <= 0) {
-        T slope = from_double<T>(__builtin_fma(g.uniform53(), upper - lower, lower));
+        double scaled = g.uniform53() * width;  // rounded before the sum
+        T slope = from_double<T>(scaled + from);
         noise[i] = slope;
         out[i] = multiply(x[i], slope);
       } else {

@@ -234,11 +234,31 @@ void fill_random(Generator& g, DType type, void* out_, int64_t n) {
   });
 }
 
+namespace {
+// Moves the ends of [from, to) inwards to numbers the floating type holds, where rounding could pass them.
+template <class T>
+void representable_range(uint64_t& range, int64_t& from) {
+  constexpr int digits = std::is_same_v<T, Half> ? 11 : std::is_same_v<T, BFloat16> ? 8 : sizeof(T) == 4 ? 24 : 53;
+  auto rounded = [](int64_t x) { return int64_t(compute_t<T>(T(compute_t<T>(x)))); };
+  auto spacing = [](int64_t x) {
+    int shift = 63 - __builtin_clzll(uint64_t(x < 0 ? -x : x) | 1) - (digits - 1);
+    return shift > 0 ? int64_t(1) << shift : int64_t(1);
+  };
+  int64_t to = from + int64_t(range), above = rounded(from + 1), below = rounded(to - 1);
+  if (above < from) from = above + spacing(from + 1);
+  if (below >= to) to = below - spacing(to - 1);
+  range = uint64_t(to - from);
+}
+}  // namespace
+
 void fill_random_range(Generator& g, DType type, void* out_, int64_t n, uint64_t range, int64_t from) {
   by_real_type(type, [&](auto tag) {
     using T = decltype(tag);
     T* out = (T*)out_;
-    uint64_t base = uint64_t(from);
+    if constexpr (kIsFloating<T>) {
+      if (range) representable_range<T>(range, from);
+    }
+    uint64_t base = range ? uint64_t(from) : 0;  // the full range needs no offset
     // From 2^28 on, 64 bits keep the modulo's skew small.
     if (range == 0 || range >= 1ull << 28) {
       in_chunks(g, n, 2, [&](int64_t first, int64_t m, const uint32_t* raw) {
