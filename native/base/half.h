@@ -1,11 +1,12 @@
 // Half (IEEE binary16) and BFloat16: storage types with conversions to and from float. Arithmetic happens in float.
+// always_inline: these end up in kernels that are compiled once per instruction set.
 #pragma once
 #include <cstdint>
 #include <cstring>
 
 namespace fl {
 
-inline float half_to_float(uint16_t h) {
+[[gnu::always_inline]] inline float half_to_float(uint16_t h) {
   uint32_t sign = uint32_t(h & 0x8000) << 16, exp = (h >> 10) & 0x1f, man = h & 0x3ff, bits;
   if (exp == 0) {
     // Subnormal: man * 2^-24 is exact in float.
@@ -22,7 +23,7 @@ inline float half_to_float(uint16_t h) {
   return f;
 }
 
-inline uint16_t float_to_half(float f) {  // round to nearest even
+[[gnu::always_inline]] inline uint16_t float_to_half(float f) {  // round to nearest even
   uint32_t x;
   std::memcpy(&x, &f, 4);
   uint32_t sign = (x >> 16) & 0x8000, mag = x & 0x7fffffff;
@@ -43,14 +44,14 @@ inline uint16_t float_to_half(float f) {  // round to nearest even
   return uint16_t(sign | (mag >> 13));
 }
 
-inline float bfloat16_to_float(uint16_t b) {
+[[gnu::always_inline]] inline float bfloat16_to_float(uint16_t b) {
   uint32_t bits = uint32_t(b) << 16;
   float f;
   std::memcpy(&f, &bits, 4);
   return f;
 }
 
-inline uint16_t float_to_bfloat16(float f) {  // round to nearest even
+[[gnu::always_inline]] inline uint16_t float_to_bfloat16(float f) {  // round to nearest even
   uint32_t x;
   std::memcpy(&x, &f, 4);
   if ((x & 0x7fffffff) > 0x7f800000) return 0x7fc0;
