@@ -19,6 +19,12 @@ template <class F> void each_plane(int64_t batch, int64_t channels, int64_t spat
   });
 }
 
+// With one place the two layouts are the same; rows of channels are faster than planes of one element.
+BatchNormDesc settled(BatchNormDesc d) {
+  if (d.spatial == 1) d.channels_last = true;
+  return d;
+}
+
 template <class T> void forward(const BatchNormDesc& d) {
   const int64_t c = d.channels, size = int64_t(item_size(d.dtype));
   const double count = double(d.batch * d.spatial);
@@ -153,10 +159,14 @@ void batch_stats(const BatchStatsDesc& d) {
                          {0, 0}, acc});
 }
 
-void batch_norm(const BatchNormDesc& d) {
-  if (d.batch * d.channels * d.spatial == 0) return;
+void batch_norm(const BatchNormDesc& desc) {
+  if (desc.batch * desc.channels * desc.spatial == 0) return;
+  const BatchNormDesc d = settled(desc);
   d.dtype == DType::Float64 ? forward<double>(d) : forward<float>(d);
 }
-void batch_norm_backward(const BatchNormDesc& d) { d.dtype == DType::Float64 ? backward<double>(d) : backward<float>(d); }
+void batch_norm_backward(const BatchNormDesc& desc) {
+  const BatchNormDesc d = settled(desc);
+  d.dtype == DType::Float64 ? backward<double>(d) : backward<float>(d);
+}
 
 }  // namespace fl::cpu::FL_ISA

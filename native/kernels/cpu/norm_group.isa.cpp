@@ -9,12 +9,26 @@ extern const ReduceKernels reduce_kernels;
 
 namespace {
 
-// Mean and variance of each group of a channels-last array.
-void statistics_last(const GroupNormDesc& d, DType acc, char* mean, char* var) {
-  const int64_t s = int64_t(item_size(d.dtype)), a = int64_t(item_size(acc)), c = d.channels, per = c / d.groups;
-  const int64_t sizes[4] = {d.batch, d.spatial, d.groups, per};
-  const int64_t in[4] = {d.spatial * c * s, c * s, per * s, s}, out[4] = {d.groups * a, 0, a, 0};
-  reduce_kernels.reduce({Reduce::Var, d.dtype, acc, 4, 0b1010, sizes, in, out, out, d.x, var, mean, {0, 0}, acc});
+// Mean and variance of each group of a channels-last array: those of the channels, joined.
+template <class T> void statistics_last(const GroupNormDesc& d, T* mean, T* var) {
+  const int64_t s = int64_t(item_size(d.dtype)), c = d.channels, per = c / d.groups, places = d.batch * c;
+  Scratch<double> means(places), vars(places);
+  const int64_t sizes[3] = {d.batch, d.spatial, c}, in[3] = {d.spatial * c * s, c * s, s}, out[3] = {c * 8, 0, 8};
+  reduce_kernels.reduce({Reduce::Var, d.dtype, DType::Float64, 3, 0b10, sizes, in, out, out, d.x, (char*)(double*)vars,
+                         (char*)(double*)means, {0, 0}, DType::Float64});
+  const double n = double(d.spatial);
+  for (int64_t i = 0; i < d.batch * d.groups; ++i) {
+    Moments all = {0, 0, 0};
+    for (int64_t k = i * per; k < (i + 1) * per; ++k) join(all, n, means[k], vars[k] * n);
+    mean[i] = T(all.mean);
+    var[i] = T(all.m2 / all.n);
+  }
+}
+
+// With one place the two layouts are the same; rows of channels are faster than planes of one element.
+GroupNormDesc settled(GroupNormDesc d) {
+  if (d.spatial == 1) d.channels_last = true;
+  return d;
 }
 
 template <class T> void forward(const GroupNormDesc& d) {
@@ -45,7 +59,7 @@ template <class T> void forward(const GroupNormDesc& d) {
     return;
   }
   Scratch<T> mean(d.batch * d.groups), var(d.batch * d.groups);
-  statistics_last(d, dtype_of<T>::value, (char*)(T*)mean, (char*)(T*)var);
+  statistics_last<T>(d, mean, var);
   parallel_for(d.batch, double(c * d.spatial) * .2, [&](int64_t begin, int64_t end) {
     Scratch<T> center(c + lanes<T>), scale(c + lanes<T>);
     const T *cp = center, *sp = scale;
@@ -139,10 +153,14 @@ template <class T> void backward(const GroupNormDesc& d) {
 
 }  // namespace
 
-void group_norm(const GroupNormDesc& d) {
-  if (d.batch * d.channels * d.spatial == 0) return;
+void group_norm(const GroupNormDesc& desc) {
+  if (desc.batch * desc.channels * desc.spatial == 0) return;
+  const GroupNormDesc d = settled(desc);
   d.dtype == DType::Float64 ? forward<double>(d) : forward<float>(d);
 }
-void group_norm_backward(const GroupNormDesc& d) { d.dtype == DType::Float64 ? backward<double>(d) : backward<float>(d); }
+void group_norm_backward(const GroupNormDesc& desc) {
+  const GroupNormDesc d = settled(desc);
+  d.dtype == DType::Float64 ? backward<double>(d) : backward<float>(d);
+}
 
 }  // namespace fl::cpu::FL_ISA

@@ -49,16 +49,28 @@ template <class T> FL_INLINE void add_sums(DType type, const char* g, const char
   for (int64_t i = 0; i < n; i += kBlock) {
     const int64_t k = n - i < kBlock ? n - i : kBlock;
     const T *gp = as<T>(type, g + i * size, k, g_buffer), *xp = as<T>(type, x + i * size, k, x_buffer);
-    vec<T> s = sum_vectors<T>(
-        k, [&](int64_t q) __attribute__((always_inline)) { return load(gp + q); },
-        [&](int64_t q, int64_t c) __attribute__((always_inline)) { return load_partial<T>(gp + q, c, T(0)); });
-    vec<T> t = sum_vectors<T>(
-        k, [&](int64_t q) __attribute__((always_inline)) { return load(gp + q) * (load(xp + q) - mean); },
-        [&](int64_t q, int64_t c) __attribute__((always_inline)) {
-          return load_partial<T>(gp + q, c, T(0)) * (load_partial<T>(xp + q, c, mean) - mean);
-        });
-    sums.g += double(sum_lanes(s));
-    sums.gx += double(sum_lanes(t));
+    constexpr int W = lanes<T>;
+    vec<T> s = {}, t = {}, s2 = {}, t2 = {};
+    int64_t q = 0;
+    for (; q + 2 * W <= k; q += 2 * W) {
+      vec<T> a = load(gp + q), b = load(gp + q + W);
+      s += a;
+      s2 += b;
+      t += a * (load(xp + q) - mean);
+      t2 += b * (load(xp + q + W) - mean);
+    }
+    for (; q + W <= k; q += W) {
+      vec<T> a = load(gp + q);
+      s += a;
+      t += a * (load(xp + q) - mean);
+    }
+    if (q < k) {
+      vec<T> a = load_partial<T>(gp + q, k - q, T(0));
+      s2 += a;
+      t2 += a * (load_partial<T>(xp + q, k - q, mean) - mean);
+    }
+    sums.g += double(sum_lanes(s + s2));
+    sums.gx += double(sum_lanes(t + t2));
   }
 }
 
@@ -66,7 +78,7 @@ template <class T> FL_INLINE void add_sums(DType type, const char* g, const char
 template <class T>
 void add_sums_columns(DType type, const char* g, const char* x, int64_t rows, int64_t channels, const T* mean, Sums* sums) {
   constexpr int W = lanes<T>;
-  constexpr int64_t kRows = 32;
+  constexpr int64_t kRows = 64;
   const int64_t row = channels * int64_t(item_size(type));
   const bool direct = type == dtype_of<T>::value;
   Scratch<T> g_buffer(direct ? 0 : kRows * channels), x_buffer(direct ? 0 : kRows * channels);
@@ -75,13 +87,22 @@ void add_sums_columns(DType type, const char* g, const char* x, int64_t rows, in
     const T *gp = as<T>(type, g + r * row, k * channels, g_buffer), *xp = as<T>(type, x + r * row, k * channels, x_buffer);
     for (int64_t j = 0; j < channels; j += W) {
       const int64_t w = channels - j;
-      vec<T> m = w < W ? load_partial<T>(mean + j, w, T(0)) : load(mean + j), s = {}, t = {};
-      for (int64_t i = 0; i < k; ++i) {
-        const T *gi = gp + i * channels + j, *xi = xp + i * channels + j;
-        vec<T> gv = w < W ? load_partial<T>(gi, w, T(0)) : load(gi), xv = w < W ? load_partial<T>(xi, w, T(0)) : load(xi);
-        s += gv;
-        t += gv * (xv - m);
+      vec<T> m = w < W ? load_partial<T>(mean + j, w, T(0)) : load(mean + j), s = {}, t = {}, s2 = {}, t2 = {};
+      auto row = [&](const T* p, int64_t i) __attribute__((always_inline)) {
+        const T* q = p + i * channels + j;
+        return w < W ? load_partial<T>(q, w, T(0)) : load(q);
+      };
+      int64_t i = 0;
+      for (; i + 2 <= k; i += 2) {
+        vec<T> a = row(gp, i), b = row(gp, i + 1);
+        s += a;
+        s2 += b;
+        t += a * (row(xp, i) - m);
+        t2 += b * (row(xp, i + 1) - m);
       }
+      if (i < k) s += row(gp, i), t += row(gp, i) * (row(xp, i) - m);
+      s += s2;
+      t += t2;
       for (int q = 0; q < W && q < w; ++q) {
         sums[j + q].g += double(s[q]);
         sums[j + q].gx += double(t[q]);

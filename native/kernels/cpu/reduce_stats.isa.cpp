@@ -31,7 +31,7 @@ template <class T> struct Variance {
   }
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
     constexpr int W = lanes<T>;
-    constexpr int64_t kRows = 32;
+    constexpr int64_t kRows = 128;
     for (int64_t r = 0; r < n; r += kRows, x += kRows * stride) {
       const int64_t k = n - r < kRows ? n - r : kRows;
       for (int64_t j = 0; j < m; j += W) {
@@ -40,14 +40,25 @@ template <class T> struct Variance {
           const T* p = (const T*)(x + i * stride) + j;
           return w == W ? load(p) : load_partial<T>(p, w, T(0));
         };
-        vec<T> sum = {}, s1 = {}, s2 = {};
-        for (int64_t i = 0; i < k; ++i) sum += row(i);
-        const vec<T> about = sum / T(k);
-        for (int64_t i = 0; i < k; ++i) {
-          vec<T> d = row(i) - about;
-          s1 += d;
-          s2 += d * d;
+        vec<T> sum = {}, sum1 = {}, sum2 = {}, sum3 = {}, s1 = {}, s2 = {}, t1 = {}, t2 = {};
+        int64_t i = 0;
+        for (; i + 4 <= k; i += 4) sum += row(i), sum1 += row(i + 1), sum2 += row(i + 2), sum3 += row(i + 3);
+        for (; i < k; ++i) sum += row(i);
+        const vec<T> about = ((sum + sum1) + (sum2 + sum3)) / T(k);
+        for (i = 0; i + 4 <= k; i += 4) {
+          vec<T> a = row(i) - about, b = row(i + 1) - about, c = row(i + 2) - about, d = row(i + 3) - about;
+          s1 += a + b;
+          t1 += c + d;
+          s2 += a * a + b * b;
+          t2 += c * c + d * d;
         }
+        for (; i < k; ++i) {
+          vec<T> a = row(i) - about;
+          s1 += a;
+          s2 += a * a;
+        }
+        s1 += t1;
+        s2 += t2;
         alignas(FL_VB) T mean[W], d1[W], d2[W];
         store(mean, about), store(d1, s1), store(d2, s2);
         S* s = (S*)states + j;
