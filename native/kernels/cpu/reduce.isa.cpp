@@ -107,7 +107,7 @@ void by_rows(const Job& job) {
   const int64_t inner_stride = job.kept_dims ? job.kept[job.kept_dims - 1].in : 0;
   const bool whole_rows = job.direct && job.reduced_dims == 1 && job.reduced[0].in == job.source_size;
   if (chunks == 1) {
-    parallel_for(job.results, job.cost * double(job.n) + 5, [&](int64_t begin, int64_t end) {
+    auto part = [&](int64_t begin, int64_t end) {
       alignas(64) char buffer[kBufferBytes];
       alignas(64) char states[kBatch * kLargestState];
       while (begin < end) {
@@ -125,7 +125,10 @@ void by_rows(const Job& job) {
         fold.finish(states, run, results_at(job, begin), job.context);
         begin += run;
       }
-    });
+    };
+    const double ns = job.cost * double(job.n) + 5;
+    if (ns * double(job.results) < 1000) part(0, job.results);
+    else parallel_for(job.results, ns, part);
     return;
   }
   const int size = fold.state_size;
@@ -227,7 +230,7 @@ bool by_narrow_columns(const Job& job) {
   if (job.kept_dims != 1 || job.reduced_dims != 1) return false;
   const int64_t c = job.kept[0].size;
   if (c > 64 || job.kept[0].in != job.source_size || job.reduced[0].in != c * job.source_size) return false;
-  const int64_t side = 512 / c, rows = job.n / side;
+  const int64_t side = 480 / c, rows = job.n / side;
   if (rows < 4) return false;
   const Fold& fold = *job.fold;
   const int64_t width = side * c, chunk = kChunk / width, chunks = (rows + chunk - 1) / chunk;

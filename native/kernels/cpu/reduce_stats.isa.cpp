@@ -29,47 +29,55 @@ template <class T> struct Variance {
         join(((S*)states)[j], double(k), mean, m2);
       }
   }
+  // One pass over blocks of rows. Deviations are taken from the mean so far (in the first block: of its first rows); what the
+  // shift costs in accuracy is a part of the variance between the blocks, which the result contains.
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
-    constexpr int W = lanes<T>;
     constexpr int64_t kRows = 128;
+    constexpr int Wide = 4;
     for (int64_t r = 0; r < n; r += kRows, x += kRows * stride) {
       const int64_t k = n - r < kRows ? n - r : kRows;
-      for (int64_t j = 0; j < m; j += W) {
-        const int w = m - j < W ? int(m - j) : W;
-        auto row = [&](int64_t i) __attribute__((always_inline)) {
-          const T* p = (const T*)(x + i * stride) + j;
-          return w == W ? load(p) : load_partial<T>(p, w, T(0));
-        };
-        vec<T> sum = {}, sum1 = {}, sum2 = {}, sum3 = {}, s1 = {}, s2 = {}, t1 = {}, t2 = {};
-        int64_t i = 0;
-        for (; i + 4 <= k; i += 4) sum += row(i), sum1 += row(i + 1), sum2 += row(i + 2), sum3 += row(i + 3);
-        for (; i < k; ++i) sum += row(i);
-        const vec<T> about = ((sum + sum1) + (sum2 + sum3)) / T(k);
-        for (i = 0; i + 4 <= k; i += 4) {
-          vec<T> a = row(i) - about, b = row(i + 1) - about, c = row(i + 2) - about, d = row(i + 3) - about;
-          s1 += a + b;
-          t1 += c + d;
-          s2 += a * a + b * b;
-          t2 += c * c + d * d;
-        }
-        for (; i < k; ++i) {
-          vec<T> a = row(i) - about;
-          s1 += a;
-          s2 += a * a;
-        }
-        s1 += t1;
-        s2 += t2;
-        alignas(FL_VB) T mean[W], d1[W], d2[W];
-        store(mean, about), store(d1, s1), store(d2, s2);
-        S* s = (S*)states + j;
-        const double count = double(k), share = 1 / count, before = s[0].n, total = before + count, part = count / total;
-        for (int q = 0; q < w; ++q) {  // all of these columns have seen the same number of rows
-          double rest = double(d1[q]), delta = double(mean[q]) + rest * share - s[q].mean;
-          s[q].n = total;
-          s[q].mean += delta * part;
-          s[q].m2 += double(d2[q]) - rest * rest * share + delta * delta * (before * part);
-        }
+      int64_t j = 0;
+      for (; j + Wide * lanes<T> <= m; j += Wide * lanes<T>) block<Wide>((const T*)x + j, stride, k, m - j, (S*)states + j);
+      for (; j < m; j += lanes<T>) block<1>((const T*)x + j, stride, k, m - j, (S*)states + j);
+    }
+  }
+  template <int U> FL_INLINE void block(const T* x, int64_t stride, int64_t k, int64_t m, S* s) {
+    constexpr int W = lanes<T>;
+    const int w = U == 1 && m < W ? int(m) : U * W;
+    auto at = [&](int64_t i, int u) __attribute__((always_inline)) {
+      const T* p = (const T*)((const char*)x + i * stride) + u * W;
+      return U == 1 && w < W ? load_partial<T>(p, w, T(0)) : load(p);
+    };
+    alignas(FL_VB) T about[U * W], d1[U * W], d2[U * W];
+    const double before = s[0].n;
+    vec<T> shift[U], s1[U], s2[U];
+    if (before == 0) {
+      const int64_t few = k < 8 ? k : 8;
+      for (int u = 0; u < U; ++u) {
+        shift[u] = at(0, u);
+        for (int64_t i = 1; i < few; ++i) shift[u] += at(i, u);
+        shift[u] = shift[u] / T(few);
+        store(about + u * W, shift[u]);
       }
+    } else {
+      for (int q = 0; q < w; ++q) about[q] = T(s[q].mean);
+      for (int u = 0; u < U; ++u) shift[u] = load(about + u * W);
+    }
+    for (int u = 0; u < U; ++u) s1[u] = s2[u] = vec<T>{};
+    for (int64_t i = 0; i < k; ++i)
+      for (int u = 0; u < U; ++u) {
+        vec<T> d = at(i, u) - shift[u];
+        s1[u] += d;
+        s2[u] += d * d;
+      }
+    for (int u = 0; u < U; ++u) store(d1 + u * W, s1[u]), store(d2 + u * W, s2[u]);
+    // All of these columns have seen the same number of rows.
+    const double count = double(k), share = 1 / count, total = before + count, part = count / total;
+    for (int q = 0; q < w; ++q) {
+      double rest = double(d1[q]), delta = double(about[q]) + rest * share - s[q].mean;
+      s[q].n = total;
+      s[q].mean += delta * part;
+      s[q].m2 += double(d2[q]) - rest * rest * share + delta * delta * (before * part);
     }
   }
   static void merge(char* into, const char* from, int64_t count) {
