@@ -295,7 +295,12 @@ void correlate_any(Correlation<T> p) {
       p.stride[d] = 1;
     }
   if (correlate_pointwise(p)) return;
-  if (p.c == p.groups && p.k == p.groups && p.groups > 1) return correlate_depthwise(p);
+  // Lanes the implicit product would leave idle, against those past the end of a row of planes.
+  const int64_t outputs = p.k / p.groups;
+  constexpr int W = Vec<T>::W;
+  const double implicit_use = double(outputs) / double(ceil_div(outputs, W) * W);
+  const double planes_use = double(p.out[2]) / double(ceil_div(p.out[2], W) * W) * (outputs % 4 == 1 ? 0.7 : 0.9);
+  if (outputs <= 8 && planes_use > implicit_use) return correlate_planes(p);
   correlate_implicit(p);
 }
 

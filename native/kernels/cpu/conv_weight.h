@@ -49,6 +49,28 @@ constexpr OuterTable<T> outer_table_of(std::integer_sequence<int, I...>) {
 template <class T, int NV>
 constexpr OuterTable<T> outer_table = outer_table_of<T, NV>(std::make_integer_sequence<int, kMR>{});
 
+// dw from sums laid out [share][k][row_size], `at(c, tap)` saying where in a row. Shares are added in order.
+template <class T, class At>
+void add_shares(const Correlation<T>& p, T* dw, T* sums, int64_t shares, int64_t row_size, At at) {
+  const int64_t outputs = p.k / p.groups, channels = p.c / p.groups, per_share = p.k * row_size;
+  parallel_for(p.k, double(row_size) * (0.1 * double(shares) + 0.5), [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      T* total = sums + k * row_size;
+      for (int64_t share = 1; share < shares; ++share) {
+        const T* other = total + share * per_share;
+        for (int64_t i = 0; i < row_size; ++i) total[i] += other[i];
+      }
+      T* out = dw + k / outputs * p.w_group + k % outputs * p.w_stride[0];
+      for (int64_t d = 0, tap = 0; d < p.taps[0]; ++d)
+        for (int64_t h = 0; h < p.taps[1]; ++h)
+          for (int64_t t = 0; t < p.taps[2]; ++t, ++tap) {
+            T* to = out + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4];
+            for (int64_t c = 0; c < channels; ++c) to[c * p.w_stride[1]] = total[at(c, tap)];
+          }
+    }
+  });
+}
+
 template <class T>
 void weight_implicit(const Correlation<T>& p, T* dw) {
   constexpr int W = Vec<T>::W, NR = kNV * W;
@@ -132,107 +154,172 @@ void weight_implicit(const Correlation<T>& p, T* dw) {
     }
   });
 
-  parallel_for(p.k, double(row_size) * (0.1 * double(image_shares) + 0.5), [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      T* total = sums + k * row_size;
-      for (int64_t share = 1; share < image_shares; ++share) {
-        const T* other = total + share * per_share;
-        for (int64_t i = 0; i < row_size; ++i) total[i] += other[i];
-      }
-      T* out = dw + k / outputs * p.w_group + k % outputs * p.w_stride[0];
-      for (int64_t d = 0, s = 0; d < p.taps[0]; ++d)
-        for (int64_t h = 0; h < p.taps[1]; ++h)
-          for (int64_t t = 0; t < p.taps[2]; ++t) {
-            const T* from = total + (joined ? s * padded + t * channels : s * padded);
-            T* to = out + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4];
-            for (int64_t c = 0; c < channels; ++c) to[c * p.w_stride[1]] = from[c];
-            if (!joined || t == p.taps[2] - 1) ++s;
-          }
-    }
+  add_shares(p, dw, sums, image_shares, row_size, [&](int64_t c, int64_t tap) {
+    return joined ? tap / p.taps[2] * padded + tap % p.taps[2] * channels + c : tap * padded + c;
   });
 }
 
-// Depthwise: for each channel and tap the product of two planes, the images one after the other.
-template <class T>
-void weight_depthwise(const Correlation<T>& p, T* dw) {
+// Few inputs a group, depthwise among them: vectors run along the width of planes, lanes are added at the end of each image.
+template <class T, int M>
+FL_INLINE void plane_products(const Correlation<T>& p, const T* y, const T* x, const PlaneBox& box, int64_t taps, const int64_t* offset,
+                              T* sum, int64_t sum_row) {
   using V = typename Vec<T>::type;
-  constexpr int W = Vec<T>::W, kTaps = 6;
-  const int64_t taps = p.taps[0] * p.taps[1] * p.taps[2], s = p.stride[2];
-  int64_t box[3];
-  for (int d = 0; d < 3; ++d) box[d] = (p.out[d] - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1;
-  const int64_t pitch = ceil_div(box[2], s), line = pitch * s, columns = ceil_div(p.out[2], W) * W;
-  int64_t* offset = (int64_t*)scratch(Scratch::Weight, size_t(taps + kTaps) * sizeof(int64_t));
-  int64_t* o = offset;
-  for (int64_t d = 0; d < p.taps[0]; ++d)
-    for (int64_t h = 0; h < p.taps[1]; ++h)
-      for (int64_t t = 0; t < p.taps[2]; ++t) {
-        const int64_t column = t * p.dilation[2];
-        *o++ = (d * p.dilation[0] * box[1] + h * p.dilation[1]) * line + column % s * pitch + column / s;
-      }
-  for (int i = 0; i < kTaps; ++i) *o++ = 0;
-  const int64_t x_size = box[0] * box[1] * line + 4 * W, y_size = p.out[0] * p.out[1] * columns;
-  parallel_for(p.c, double(p.n) * (double(x_size + y_size) * 0.3 + double(taps * y_size) * 0.1), [&](int64_t begin, int64_t end) {
-    T* x_plane = (T*)scratch(Scratch::Input, size_t(x_size + box[2]) * sizeof(T));
-    T* raw = x_plane + x_size;
-    T* y_plane = (T*)scratch(Scratch::Output, size_t(y_size + taps + kTaps) * sizeof(T));
-    T* total = y_plane + y_size;
-    for (int64_t i = 0; i < 4 * W; ++i) x_plane[x_size - 4 * W + i] = T(0);
-    for (int64_t c = begin; c < end; ++c) {
-      for (int64_t t = 0; t < taps; ++t) total[t] = T(0);
-      for (int64_t n = 0; n < p.n; ++n) {
-        const T *x = p.x + n * p.x_stride[0] + c * p.x_stride[1], *y = p.y + n * p.y_stride[0] + c * p.y_stride[1];
-        for (int64_t d = 0; d < box[0]; ++d)
-          for (int64_t h = 0; h < box[1]; ++h) {
-            const int64_t at[3] = {d - p.pad[0], h - p.pad[1], -p.pad[2]}, one[3] = {1, 1, box[2]};
-            T* to = x_plane + (d * box[1] + h) * line;
-            if (s == 1) {
-              gather_box(to, x, p.in, p.x_stride, 1, at, one);
-            } else {
-              gather_box(raw, x, p.in, p.x_stride, 1, at, one);
-              for (int64_t i = box[2]; i < line; ++i) to[i % s * pitch + i / s] = T(0);
-              for (int64_t i = 0; i < box[2]; ++i) to[i % s * pitch + i / s] = raw[i];
-            }
+  constexpr int W = Vec<T>::W, N = 6;
+  V r[M][N];
+  FL_UNROLL for (int i = 0; i < M; ++i) {
+    FL_UNROLL for (int t = 0; t < N; ++t) r[i][t] = V{};
+  }
+  for (int64_t d = 0; d < p.out[0]; ++d)
+    for (int64_t h = 0; h < p.out[1]; ++h) {
+      const T* a = y + d * p.y_stride[2] + h * p.y_stride[3];
+      const T* b = x + (d * p.stride[0] * box.size[1] + h * p.stride[1]) * box.line;
+      for (int64_t q = 0; q < p.out[2]; q += W) {
+        V v[M];
+        if (p.out[2] - q >= W) {
+          FL_UNROLL for (int i = 0; i < M; ++i) v[i] = load(a + i * p.y_stride[1] + q);
+          FL_UNROLL for (int t = 0; t < N; ++t) {
+            const V u = load(b + offset[t] + q);
+            FL_UNROLL for (int i = 0; i < M; ++i) r[i][t] += v[i] * u;
           }
-        const int64_t y_at[3] = {0, 0, 0}, y_box[3] = {p.out[0], p.out[1], columns};
-        gather_box(y_plane, y, p.out, p.y_stride, 1, y_at, y_box);
-        for (int64_t t0 = 0; t0 < taps; t0 += kTaps) {
-          V sum[kTaps];
-          FL_UNROLL for (int t = 0; t < kTaps; ++t) sum[t] = V{};
-          for (int64_t d = 0; d < p.out[0]; ++d)
-            for (int64_t h = 0; h < p.out[1]; ++h) {
-              const T* a = y_plane + (d * p.out[1] + h) * columns;
-              const T* b = x_plane + (d * p.stride[0] * box[1] + h * p.stride[1]) * line;
-              for (int64_t q = 0; q < p.out[2]; q += W) {
-                V v = load(a + q);
-                // Beyond the line's end y is zero, but x may be anything there, infinities too: those lanes are cut off.
-                if (p.out[2] - q >= W) {
-                  FL_UNROLL for (int t = 0; t < kTaps; ++t) sum[t] += v * load(b + offset[t0 + t] + q);
-                } else {
-                  const int rest = int(p.out[2] - q);
-                  FL_UNROLL for (int t = 0; t < kTaps; ++t) sum[t] += v * load_n(b + offset[t0 + t] + q, rest);
-                }
-              }
-            }
-          for (int t = 0; t < kTaps && t0 + t < taps; ++t) {
-            T part = T(0);
-            for (int l = 0; l < W; ++l) part += sum[t][l];
-            total[t0 + t] += part;
+        } else {  // both are cut off: zero times what lies behind a line could be NaN
+          const int rest = int(p.out[2] - q);
+          FL_UNROLL for (int i = 0; i < M; ++i) v[i] = load_n(a + i * p.y_stride[1] + q, rest);
+          FL_UNROLL for (int t = 0; t < N; ++t) {
+            const V u = load_n(b + offset[t] + q, rest);
+            FL_UNROLL for (int i = 0; i < M; ++i) r[i][t] += v[i] * u;
           }
         }
       }
-      for (int64_t d = 0, i = 0; d < p.taps[0]; ++d)
-        for (int64_t h = 0; h < p.taps[1]; ++h)
-          for (int64_t t = 0; t < p.taps[2]; ++t)
-            dw[c * p.w_group + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4]] = total[i++];
+    }
+  FL_UNROLL for (int i = 0; i < M; ++i) {
+    FL_UNROLL for (int t = 0; t < N; ++t) {
+      T part[W];
+      store(part, r[i][t]);
+      FL_UNROLL for (int half = W / 2; half; half /= 2) {
+        FL_UNROLL for (int l = 0; l < half; ++l) part[l] += part[l + half];
+      }
+      if (t < taps) sum[i * sum_row + t] += part[0];
+    }
+  }
+}
+
+template <class T>
+void weight_planes(Correlation<T> p, T* dw) {
+  constexpr int W = Vec<T>::W, N = 6;
+  const int64_t channels = p.c / p.groups, outputs = p.k / p.groups, area = p.taps[0] * p.taps[1] * p.taps[2], taps = area * channels;
+  PlaneBox box;
+  for (int d = 0; d < 3; ++d) box.size[d] = (p.out[d] - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1;
+  box.set(p.stride[2], p.x);
+  int64_t* offset = (int64_t*)scratch(Scratch::Weight, size_t(taps + N) * sizeof(int64_t));
+  plane_offsets(p, box, channels, offset);
+  for (int64_t i = taps; i < taps + N; ++i) offset[i] = 0;
+  const int64_t shares = p.groups >= 16 ? 1 : least(p.n, 16), per_share = p.k * taps;
+  T* sums = (T*)scratch(Scratch::Gradient, size_t(shares * per_share) * sizeof(T));
+  const bool copy_y = p.y_stride[4] != 1;
+  const int64_t y_plane = p.out[0] * p.out[1] * p.out[2];
+  const double ns = double(p.n) / double(shares) * (double(channels * box.plane + outputs * y_plane) * 0.3 +
+                                                    double(outputs * taps) * double(y_plane) * 0.3 * sizeof(T) / FL_VB);
+  parallel_for(p.groups * shares, ns, [&](int64_t begin, int64_t end) {
+    T* x = (T*)scratch(Scratch::Input, size_t(channels * box.plane + 4 * W) * sizeof(T));
+    T* raw = (T*)scratch(Scratch::Output, size_t((channels + 1) * box.size[2] + 4 * W + (copy_y ? outputs * (y_plane + 2 * p.out[2]) : 0)) * sizeof(T));
+    T* y_copy = raw + (channels + 1) * box.size[2] + 2 * W;
+    Correlation<T> q = p;
+    PlaneBox y_box = {{p.out[0], p.out[1], p.out[2]}, p.out[2], p.out[2], y_plane};
+    if (copy_y) q.y_stride[1] = y_plane, q.y_stride[2] = p.out[1] * p.out[2], q.y_stride[3] = p.out[2], q.y_stride[4] = 1;
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t g = task / shares, share = task % shares;
+      T* sum = sums + share * per_share + g * outputs * taps;
+      zero_line(sum, outputs * taps);
+      for (int64_t n = p.n * share / shares; n < p.n * (share + 1) / shares; ++n) {
+        const int64_t start[3] = {-p.pad[0], -p.pad[1], -p.pad[2]}, zero[3] = {0, 0, 0};
+        gather_planes(x, raw, p.x + n * p.x_stride[0] + g * channels * p.x_stride[1], p.in, p.x_stride, channels, start, box, p.stride[2]);
+        const T* y = p.y + n * p.y_stride[0] + g * outputs * p.y_stride[1];
+        if (copy_y) {
+          // y_copy ends with room for a line of all outputs, which the transposition of innermost channels needs.
+          gather_planes(y_copy, y_copy + outputs * y_plane, y, p.out, p.y_stride, outputs, zero, y_box, 1);
+          y = y_copy;
+        }
+        for (int64_t k = 0; k < outputs;)
+          for (int64_t m = outputs - k >= 4 ? 4 : 1, t = 0;; t += N) {
+            if (t >= taps) {
+              k += m;
+              break;
+            }
+            const int64_t count = least(N, taps - t);
+            if (m == 4)
+              plane_products<T, 4>(q, y + k * q.y_stride[1], x, box, count, offset + t, sum + k * taps + t, taps);
+            else
+              plane_products<T, 1>(q, y + k * q.y_stride[1], x, box, count, offset + t, sum + k * taps + t, taps);
+          }
+      }
     }
   });
+  add_shares(p, dw, sums, shares, taps, [&](int64_t c, int64_t tap) { return c * area + tap; });
+}
+
+// Depthwise with the channels innermost: vectors run along them.
+template <class T>
+void weight_channels(const Correlation<T>& p, T* dw) {
+  constexpr int W = Vec<T>::W, NV = 4;
+  using V = typename Vec<T>::type;
+  const int64_t area = p.taps[0] * p.taps[1] * p.taps[2], padded = ceil_div(p.c, W) * W;
+  const int64_t lines = p.n * p.out[0] * p.out[1], shares = most(1, least(16, lines / 4)), per_share = area * padded;
+  T* sums = (T*)scratch(Scratch::Gradient, size_t(shares * per_share) * sizeof(T));
+  const double ns = double(lines) / double(shares) * double(p.out[2]) * double(area * p.c) * 0.5 * sizeof(T) / FL_VB;
+  parallel_for(shares, ns, [&](int64_t begin, int64_t end) {
+    for (int64_t share = begin; share < end; ++share) {
+      T* sum = sums + share * per_share;
+      zero_line(sum, per_share);
+      for (int64_t line = lines * share / shares; line < lines * (share + 1) / shares; ++line) {
+        const int64_t n = line / (p.out[0] * p.out[1]), od = line / p.out[1] % p.out[0], oh = line % p.out[1];
+        const T* y = p.y + n * p.y_stride[0] + od * p.y_stride[2] + oh * p.y_stride[3];
+        for (int64_t d = 0, tap = 0; d < p.taps[0]; ++d)
+          for (int64_t h = 0; h < p.taps[1]; ++h)
+            for (int64_t t = 0; t < p.taps[2]; ++t, ++tap) {
+              const int64_t id = od * p.stride[0] - p.pad[0] + d * p.dilation[0], ih = oh * p.stride[1] - p.pad[1] + h * p.dilation[1];
+              const int64_t shift = t * p.dilation[2] - p.pad[2];
+              if (id < 0 || id >= p.in[0] || ih < 0 || ih >= p.in[1]) continue;
+              const int64_t q0 = shift < 0 ? ceil_div(-shift, p.stride[2]) : 0;
+              const int64_t q1 = p.in[2] > shift ? least(p.out[2], (p.in[2] - 1 - shift) / p.stride[2] + 1) : 0;
+              const T* x = p.x + n * p.x_stride[0] + id * p.x_stride[2] + ih * p.x_stride[3] + shift * p.x_stride[4];
+              const int64_t x_step = p.stride[2] * p.x_stride[4], y_step = p.y_stride[4];
+              int64_t c = 0;
+              for (; c + NV * W <= p.c; c += NV * W) {
+                V r[NV];
+                FL_UNROLL for (int j = 0; j < NV; ++j) r[j] = load(sum + tap * padded + c + j * W);
+                for (int64_t q = q0; q < q1; ++q) {
+                  FL_UNROLL for (int j = 0; j < NV; ++j) r[j] += load(x + q * x_step + c + j * W) * load(y + q * y_step + c + j * W);
+                }
+                FL_UNROLL for (int j = 0; j < NV; ++j) store(sum + tap * padded + c + j * W, r[j]);
+              }
+              for (; c < p.c; c += W) {
+                const int m = int(least(W, p.c - c));
+                V r = load(sum + tap * padded + c);
+                for (int64_t q = q0; q < q1; ++q) r += load_n(x + q * x_step + c, m) * load_n(y + q * y_step + c, m);
+                store(sum + tap * padded + c, r);
+              }
+            }
+      }
+    }
+  });
+  for (int64_t share = 1; share < shares; ++share)
+    for (int64_t i = 0; i < per_share; ++i) sums[i] += sums[share * per_share + i];
+  for (int64_t d = 0, tap = 0; d < p.taps[0]; ++d)
+    for (int64_t h = 0; h < p.taps[1]; ++h)
+      for (int64_t t = 0; t < p.taps[2]; ++t, ++tap)
+        for (int64_t c = 0; c < p.c; ++c)
+          dw[c * p.w_group + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4]] = sums[tap * padded + c];
 }
 
 template <class T>
 void weight_any(const Correlation<T>& p, T* dw) {
   if (p.k == 0 || p.c == 0 || p.taps[0] * p.taps[1] * p.taps[2] == 0) return;
-  if (p.c == p.groups && p.k == p.groups && p.groups > 1)
-    weight_depthwise(p, dw);
+  const bool depthwise = p.c == p.groups && p.k == p.groups && p.groups > 1;
+  constexpr int W = Vec<T>::W;
+  if (depthwise && p.x_stride[1] == 1 && p.y_stride[1] == 1)
+    weight_channels(p, dw);
+  else if (depthwise || (p.taps[2] * (p.c / p.groups) * 2 <= W && p.out[2] > W / 2))
+    weight_planes(p, dw);
   else
     weight_implicit(p, dw);
 }
