@@ -9,7 +9,8 @@ import flambeau as torch
 from .._operator import dtype_name
 
 __all__ = ["wrap_dim", "wrap_dims", "check", "float_dtype_of", "require_floating", "require_same_dtype", "dtype_name",
-           "reduce_loss", "broadcast_batch", "real_dtype_of", "complex_dtype_of", "count"]
+           "reduce_loss", "broadcast_batch", "real_dtype_of", "complex_dtype_of", "count",
+           "connected"]
 
 _REAL = {"torch.complex64": "float32", "torch.complex128": "float64", "torch.complex32": "float16"}
 _COMPLEX = {"torch.float32": "complex64", "torch.float64": "complex128", "torch.float16": "complex32"}
@@ -93,3 +94,11 @@ def count(shape: Sequence[int]) -> int:
     for size in shape:
         total *= size
     return total
+
+
+def connected(result: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """result, part of source's graph (with a gradient of zeros) where it does not depend on source."""
+    if torch.is_grad_enabled() and source.requires_grad:
+        nothing = source.reshape(-1)[:0].sum()
+        return result + (nothing if result.is_complex() or not nothing.is_complex() else nothing.abs()).to(result.dtype)
+    return result

@@ -234,7 +234,7 @@ def orgqr(vectors: torch.Tensor, tau: torch.Tensor) -> torch.Tensor:
 def ormqr(vectors: torch.Tensor, tau: torch.Tensor, other: torch.Tensor, left: bool, transpose: bool) -> torch.Tensor:
     """The product of Householder reflectors (or its conjugate transpose) times other, or other times it."""
     m, n = other.shape[-2:]
-    result, source, info = columns(other), columns(vectors), _info(other)
+    result, source, info = columns(other), columns(vectors[..., :tau.shape[-1]]), _info(other)
     batch = _batch(other)
     if batch and m and n:
         scratch = torch.empty(max(m, n) * 64, dtype=other.dtype)

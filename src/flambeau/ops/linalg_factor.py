@@ -52,11 +52,10 @@ def _cholesky_backward(inputs, outputs, grads, needs):
     factor, grad, upper = outputs[0], grads[0], inputs[1]
     if upper:
         factor, grad = factor.mH, grad.mH
-    inner = (factor.mH @ grad).tril()
-    inner = inner - inner.diagonal(0, -2, -1).mul(0.5).diag_embed()
+    inner = factor.mH @ grad
+    inner = (inner.tril() + inner.tril(-1).mH) * 0.5
     inner = torch.linalg.solve_triangular(factor.mH, inner, upper=True)
-    inner = torch.linalg.solve_triangular(factor, inner, upper=False, left=False)
-    return (inner + inner.mH) * 0.5, None
+    return torch.linalg.solve_triangular(factor, inner, upper=False, left=False), None
 
 
 @primitive(_cholesky_backward, fixed=(1,))
@@ -105,7 +104,7 @@ def cholesky(self, upper):
 def _permutation(pivots, rows):
     """The rows' order after the exchanges of 1-based pivots: (P^T A)[i] = A[order[i]]."""
     lead = pivots.shape[:-1]
-    exchanges = pivots.reshape(-1, pivots.shape[-1]).tolist()
+    exchanges = pivots.flatten(0, -2).tolist() if pivots.ndim > 1 else [pivots.tolist()]
     orders = []
     for exchange in exchanges:
         order = list(range(rows))
@@ -381,6 +380,9 @@ def _by_composition(compute, inputs, grads):
 
 
 def _householder_backward(inputs, outputs, grads, needs):
+    if not inputs[1].numel():
+        return None, None
+
     def compute(vectors, tau):
         m, n = vectors.shape[-2:]
         return _reflect(vectors, tau, torch.eye(m, n, dtype=vectors.dtype).expand(vectors.shape))
@@ -422,6 +424,9 @@ def householder_product(input, tau):
 
 def _ormqr_backward(inputs, outputs, grads, needs):
     *tensors, left, transpose = inputs
+    if not tensors[1].numel():
+        return None, None, grads[0], None, None
+
     def compute(vectors, tau, other):
         m = vectors.shape[-2]
         square = _reflect(vectors, tau, torch.eye(m, dtype=vectors.dtype))
@@ -444,11 +449,10 @@ def ormqr(self, tau, other, left, transpose):
     if size < tau.shape[-1]:
         raise RuntimeError(f"torch.ormqr: other.shape[{-2 if left else -1}] must be greater than or equal to "
                            "tau.shape[-1]")
+    if self.shape[-1] < tau.shape[-1]:
+        raise RuntimeError("torch.ormqr: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if size != self.shape[-2]:
         raise RuntimeError(f"torch.ormqr: other.shape[{-2 if left else -1}] must be equal to input.shape[-2]")
-    if self.shape[-1] > size:
-        raise RuntimeError(f"torch.ormqr: other.shape[{-2 if left else -1}] must be greater than or equal to "
-                           "input.shape[-1]")
     if tau.ndim != self.ndim - 1 or other.ndim != self.ndim or tau.shape[:-1] != self.shape[:-2] \
             or other.shape[:-2] != self.shape[:-2]:
         raise RuntimeError("torch.ormqr: Expected batch dimensions of tau and other to be equal to input.shape[:-2] "

@@ -6,7 +6,7 @@ import flambeau as torch
 
 from .._operator import operator
 from . import _lapack
-from ._common import broadcast_batch, count, dtype_name, real_dtype_of, wrap_dim
+from ._common import broadcast_batch, connected, count, dtype_name, real_dtype_of, wrap_dim
 from ._primitive import primitive
 from .linalg_factor import raise_info, require_matrix, require_precision, require_square
 
@@ -358,7 +358,7 @@ def pinv(self, atol, rtol, hermitian):
     require_matrix("linalg.pinv", self)
     require_precision("linalg.pinv", self)
     if self.numel() == 0:
-        return self.new_empty([*self.shape[:-2], self.shape[-1], self.shape[-2]])
+        return connected(self.new_empty([*self.shape[:-2], self.shape[-1], self.shape[-2]]), self)
     atol, rtol = _tolerances(self, atol, rtol)
     return _pinv(self, atol, rtol, hermitian)
 
@@ -423,7 +423,7 @@ def lstsq(self, b, rcond, driver):
     cut = torch.finfo(self.dtype).eps * max(m, n) if rcond is None else rcond
     matrix, right = broadcast_batch(self, right)
     solution, rank, values = _lstsq(matrix, right, driver, cut)
-    residuals = solution.new_empty(0, dtype=real_dtype_of(self.dtype))
+    residuals = connected(solution.new_empty(0, dtype=real_dtype_of(self.dtype)), solution)
     if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
         residuals = (matrix @ solution - right).abs().square().sum(-2)
     rank_out = torch.empty(0, dtype=torch.int64) if driver == "gels" else rank.long()
@@ -487,7 +487,7 @@ def matrix_power(self, n):
     """
     require_square("linalg.matrix_power", self)
     if n == 0:
-        return torch.eye(self.shape[-1], dtype=self.dtype, device=self.device).expand(self.shape).clone()
+        return connected(torch.eye(self.shape[-1], dtype=self.dtype, device=self.device).expand(self.shape).clone(), self)
     base = torch.linalg.inv(self) if n < 0 else self
     n = abs(n)
     result = None
@@ -588,8 +588,7 @@ def vander(x, n):
     """
     if x.dtype == torch.bool:
         raise RuntimeError("linalg.vander supports floating point, complex, and integer tensors, but got Bool")
-    if x.ndim < 1:
-        raise RuntimeError(f"linalg.vander: expected x to have at least 1 dimension (got {x.ndim})")
+    x = x if x.ndim else x.reshape(1)
     if n is None:
         n = x.shape[-1]
     elif n <= 1:

@@ -33,7 +33,7 @@ def _eigh_backward(inputs, outputs, grads, needs):
     inner = vectors.mH @ grad_vectors
     if inner.is_complex():
         _same_up_to_phase(torch.imag(inner.diagonal(0, -2, -1)), inner, "linalg.eigh", "eigenvectors")
-    inner = inner / _gaps(values)
+    inner = (inner - inner.mH) * 0.5 / _gaps(values)
     inner = inner - inner.diagonal(0, -2, -1).diag_embed()
     if grad_values is not None:
         inner = inner + grad_values.to(inner.dtype).diag_embed()
