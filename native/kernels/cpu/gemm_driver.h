@@ -12,22 +12,28 @@ namespace {
 // What comes after the sum of one block of k: C = act(alpha * sum + beta * D) in the first block, added to C in later ones.
 template <class T>
 FL_INLINE void finish_row(const Product<T>& p, const T* sum, T* c, const T* d, int64_t n, bool first, bool last) {
+  using V = typename Vec<T>::type;
+  constexpr int W = Vec<T>::W;
   const T alpha = p.alpha, beta = p.beta;
+  const bool relu = p.relu && last;
   const int64_t cs = p.c_col, ds = p.d_col;
-  if (cs == 1 && first && (!d || ds == 1)) {
-    if (!d) {
-      for (int64_t j = 0; j < n; ++j) c[j] = alpha * sum[j];
-    } else if (alpha == T(1) && beta == T(1)) {
-      for (int64_t j = 0; j < n; ++j) c[j] = sum[j] + d[j];
-    } else {
-      for (int64_t j = 0; j < n; ++j) c[j] = alpha * sum[j] + beta * d[j];
+  if (cs == 1 && (!d || !first || ds == 1 || ds == 0)) {
+    for (int64_t j = 0; j < n; j += W) {
+      const int m = int(least(W, n - j));
+      V v = alpha * (m == W ? load(sum + j) : load_n(sum + j, m));
+      if (!first) v += m == W ? load(c + j) : load_n(c + j, m);
+      else if (d) v += beta * (ds == 0 ? V{} + *d : m == W ? load(d + j) : load_n(d + j, m));
+      if (relu) v = v < T(0) ? V{} : v;
+      if (m == W) store(c + j, v);
+      else store_n(c + j, v, m);
     }
-  } else {
-    for (int64_t j = 0; j < n; ++j)
-      c[j * cs] = alpha * sum[j] + (!first ? c[j * cs] : d ? beta * d[j * ds] : T(0));
+    return;
   }
-  if (p.relu && last) {
-    for (int64_t j = 0; j < n; ++j) c[j * cs] = c[j * cs] < T(0) ? T(0) : c[j * cs];
+  for (int64_t j = 0; j < n; ++j) {
+    T v = alpha * sum[j];
+    if (!first) v += c[j * cs];
+    else if (d) v += beta * d[j * ds];
+    c[j * cs] = relu && v < T(0) ? T(0) : v;
   }
 }
 template <class T>
@@ -84,7 +90,8 @@ void product_packed(const Product<T>& p) {
   T *pa = (T*)memory, *pb = (T*)(memory + a_bytes);
   for (int64_t jc = 0; jc < p.n; jc += nc0) {
     int64_t nc = least(nc0, p.n - jc);
-    for (int64_t pc = 0; pc < p.k; pc += kc0) {
+    int64_t pc = 0;
+    do {
       int64_t kc = least(kc0, p.k - pc);
       bool first = pc == 0, last = pc + kc == p.k;
       for (int64_t j = 0; j < nc; j += NR)
@@ -106,7 +113,8 @@ void product_packed(const Product<T>& p) {
           }
         }
       }
-    }
+      pc += kc0;
+    } while (pc < p.k);
   }
 }
 
@@ -270,6 +278,10 @@ void product_dot(const Product<T>& p) {
 
 // ---------------------------------------------------------------------------------------------- choice of path, tasks
 
+// Integers have the packed path only: they are not worth the code.
+template <class T>
+constexpr bool kManyPaths = T(0.5) != T(0);
+
 enum class Path { Packed, Unpacked, Row, Dot };
 
 template <class T>
@@ -288,12 +300,15 @@ Path choose_path(const Product<T>& p) {
 
 template <class T>
 void run_path(Path path, const Product<T>& p) {
-  switch (path) {
-    case Path::Packed: return product_packed(p);
-    case Path::Unpacked: return product_unpacked(p);
-    case Path::Row: return product_row(p);
-    case Path::Dot: return product_dot(p);
+  if constexpr (kManyPaths<T>) {
+    switch (path) {
+      case Path::Packed: break;
+      case Path::Unpacked: return product_unpacked(p);
+      case Path::Row: return product_row(p);
+      case Path::Dot: return product_dot(p);
+    }
   }
+  product_packed(p);
 }
 
 template <class T>

@@ -41,10 +41,24 @@ FL_INLINE void store(T* p, typename Vec<T>::type v) {
   *(typename Vec<T>::loose*)p = v;
 }
 
+// Where the processor has no masked moves. Not inlined: they are many, and off the fast paths.
+template <class T>
+__attribute__((noinline)) typename Vec<T>::type load_n_slowly(const T* p, int n) {
+  alignas(FL_VB) T lanes[Vec<T>::W] = {};
+  for (int i = 0; i < n; ++i) lanes[i] = p[i];
+  return load(lanes);
+}
+template <class T>
+__attribute__((noinline)) void store_n_slowly(T* p, typename Vec<T>::type v, int n) {
+  alignas(FL_VB) T lanes[Vec<T>::W];
+  store(lanes, v);
+  for (int i = 0; i < n; ++i) p[i] = lanes[i];
+}
+
 // The first n (0 < n <= W) elements; nothing beyond them is touched, and the others read as zero.
 template <class T>
 FL_INLINE typename Vec<T>::type load_n(const T* p, int n) {
-  using V = typename Vec<T>::type;
+  using V [[maybe_unused]] = typename Vec<T>::type;
 #if FL_VB == 64
   if constexpr (sizeof(T) == 4) return (V)_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p);
   if constexpr (sizeof(T) == 8) return (V)_mm512_maskz_loadu_epi64((__mmask8)((1u << n) - 1), p);
@@ -54,9 +68,7 @@ FL_INLINE typename Vec<T>::type load_n(const T* p, int n) {
   if constexpr (sizeof(T) == 8)
     return (V)_mm256_maskload_epi64((const long long*)p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)));
 #endif
-  V v = {};
-  for (int i = 0; i < n; ++i) v[i] = p[i];
-  return v;
+  return load_n_slowly(p, n);
 }
 template <class T>
 FL_INLINE void store_n(T* p, typename Vec<T>::type v, int n) {
@@ -69,7 +81,7 @@ FL_INLINE void store_n(T* p, typename Vec<T>::type v, int n) {
   if constexpr (sizeof(T) == 8)
     return _mm256_maskstore_epi64((long long*)p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)), (__m256i)v);
 #endif
-  for (int i = 0; i < n; ++i) p[i] = v[i];
+  store_n_slowly(p, v, n);
 }
 
 // ---------------------------------------------------------------------------------------------- micro-kernel

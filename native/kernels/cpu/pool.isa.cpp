@@ -57,8 +57,8 @@ FL_INLINE bool channels_inside(const PoolDesc& g) { return g.x_stride[1] == 1 &&
 
 // ---------------------------------------------------------------------------------------------- max, forward
 
-template <class T, bool adaptive>
-void max_forward_channels(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
+template <class T>
+void max_forward_channels(const PoolDesc& g, bool adaptive, const T* x, T* y, int64_t* indices) {
   const int64_t lines = g.out[0] * g.out[1];
   const double window = adaptive ? double(g.in[0] * g.in[1] * g.in[2]) / double(most(1, lines * g.out[2])) + 1
                                  : double(g.kernel[0] * g.kernel[1] * g.kernel[2]);
@@ -136,8 +136,8 @@ void max_row(const PoolDesc& g, const T* plane, const Window& wd, const Window& 
   }
 }
 
-template <class T, bool adaptive>
-void max_forward_planes(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
+template <class T>
+void max_forward_planes(const PoolDesc& g, bool adaptive, const T* x, T* y, int64_t* indices) {
   const int64_t area = g.out[0] * g.out[1] * g.out[2];
   const double window = adaptive ? double(g.in[0] * g.in[1] * g.in[2]) / double(most(1, area)) + 1
                                  : double(g.kernel[0] * g.kernel[1] * g.kernel[2]);
@@ -178,26 +178,26 @@ void max_forward_planes(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
   });
 }
 
-template <bool adaptive, class T>
-void max_forward_of(const PoolDesc& g, const void* x, void* y, int64_t* indices) {
+template <class T>
+void max_forward_of(const PoolDesc& g, bool adaptive, const void* x, void* y, int64_t* indices) {
   if (channels_inside(g))
-    max_forward_channels<T, adaptive>(g, (const T*)x, (T*)y, indices);
+    max_forward_channels<T>(g, adaptive, (const T*)x, (T*)y, indices);
   else
-    max_forward_planes<T, adaptive>(g, (const T*)x, (T*)y, indices);
+    max_forward_planes<T>(g, adaptive, (const T*)x, (T*)y, indices);
 }
 
 template <bool adaptive>
 void max_forward_any(const PoolDesc& g, const void* x, void* y, int64_t* indices) {
   switch (g.dtype) {
-    case DType::Float32: return max_forward_of<adaptive, float>(g, x, y, indices);
-    case DType::Float64: return max_forward_of<adaptive, double>(g, x, y, indices);
-    case DType::BFloat16: return max_forward_of<adaptive, BFloat16>(g, x, y, indices);
-    case DType::Float16: return max_forward_of<adaptive, Half>(g, x, y, indices);
-    case DType::UInt8: return max_forward_of<adaptive, Plain<uint8_t>>(g, x, y, indices);
-    case DType::Int8: return max_forward_of<adaptive, Plain<int8_t>>(g, x, y, indices);
-    case DType::Int16: return max_forward_of<adaptive, Plain<int16_t>>(g, x, y, indices);
-    case DType::Int32: return max_forward_of<adaptive, Plain<int32_t>>(g, x, y, indices);
-    case DType::Int64: return max_forward_of<adaptive, Plain<int64_t>>(g, x, y, indices);
+    case DType::Float32: return max_forward_of<float>(g, adaptive, x, y, indices);
+    case DType::Float64: return max_forward_of<double>(g, adaptive, x, y, indices);
+    case DType::BFloat16: return max_forward_of<BFloat16>(g, adaptive, x, y, indices);
+    case DType::Float16: return max_forward_of<Half>(g, adaptive, x, y, indices);
+    case DType::UInt8: return max_forward_of<Plain<uint8_t>>(g, adaptive, x, y, indices);
+    case DType::Int8: return max_forward_of<Plain<int8_t>>(g, adaptive, x, y, indices);
+    case DType::Int16: return max_forward_of<Plain<int16_t>>(g, adaptive, x, y, indices);
+    case DType::Int32: return max_forward_of<Plain<int32_t>>(g, adaptive, x, y, indices);
+    case DType::Int64: return max_forward_of<Plain<int64_t>>(g, adaptive, x, y, indices);
     default: return;  // the operator layer admits no other type
   }
 }
@@ -263,8 +263,8 @@ void max_backward_of(const PoolDesc& g, const T* dy, const int64_t* indices, T* 
   });
 }
 
-template <class T, bool adaptive>
-void avg_backward_of(const PoolDesc& g, const T* dy, T* dx) {
+template <class T>
+void avg_backward_of(const PoolDesc& g, bool adaptive, const T* dy, T* dx) {
   const double ns = double(g.in[0] * g.in[1] * g.in[2]) * 0.2 +
                     double(g.out[0] * g.out[1] * g.out[2]) * (2 + (adaptive ? 4.0 : 0.5 * double(g.kernel[0] * g.kernel[1] * g.kernel[2])));
   each_plane(g, ns, [&](int64_t x_at, int64_t y_at, int64_t channels) {
@@ -297,8 +297,8 @@ void avg_backward_of(const PoolDesc& g, const T* dy, T* dx) {
 
 // ---------------------------------------------------------------------------------------------- average, forward
 
-template <class T, bool adaptive>
-void avg_forward_of(const PoolDesc& g, const T* x, T* y) {
+template <class T>
+void avg_forward_of(const PoolDesc& g, bool adaptive, const T* x, T* y) {
   using V = Wide<T>;
   const bool inside_out = channels_inside(g);
   constexpr int64_t B = 64;
@@ -348,11 +348,11 @@ void avg_forward_of(const PoolDesc& g, const T* x, T* y) {
 template <bool adaptive>
 void avg_forward_any(const PoolDesc& g, const void* x, void* y) {
   switch (g.dtype) {
-    case DType::Float32: return avg_forward_of<float, adaptive>(g, (const float*)x, (float*)y);
-    case DType::Float64: return avg_forward_of<double, adaptive>(g, (const double*)x, (double*)y);
-    case DType::BFloat16: return avg_forward_of<BFloat16, adaptive>(g, (const BFloat16*)x, (BFloat16*)y);
-    case DType::Float16: return avg_forward_of<Half, adaptive>(g, (const Half*)x, (Half*)y);
-    case DType::Int64: return avg_forward_of<Plain<int64_t>, adaptive>(g, (const Plain<int64_t>*)x, (Plain<int64_t>*)y);
+    case DType::Float32: return avg_forward_of<float>(g, adaptive, (const float*)x, (float*)y);
+    case DType::Float64: return avg_forward_of<double>(g, adaptive, (const double*)x, (double*)y);
+    case DType::BFloat16: return avg_forward_of<BFloat16>(g, adaptive, (const BFloat16*)x, (BFloat16*)y);
+    case DType::Float16: return avg_forward_of<Half>(g, adaptive, (const Half*)x, (Half*)y);
+    case DType::Int64: return avg_forward_of<Plain<int64_t>>(g, adaptive, (const Plain<int64_t>*)x, (Plain<int64_t>*)y);
     default: return;  // the operator layer admits no other type
   }
 }
@@ -360,10 +360,10 @@ void avg_forward_any(const PoolDesc& g, const void* x, void* y) {
 template <bool adaptive>
 void avg_backward_any(const PoolDesc& g, const void* dy, void* dx) {
   switch (g.dtype) {
-    case DType::Float32: return avg_backward_of<float, adaptive>(g, (const float*)dy, (float*)dx);
-    case DType::Float64: return avg_backward_of<double, adaptive>(g, (const double*)dy, (double*)dx);
-    case DType::BFloat16: return avg_backward_of<BFloat16, adaptive>(g, (const BFloat16*)dy, (BFloat16*)dx);
-    case DType::Float16: return avg_backward_of<Half, adaptive>(g, (const Half*)dy, (Half*)dx);
+    case DType::Float32: return avg_backward_of<float>(g, adaptive, (const float*)dy, (float*)dx);
+    case DType::Float64: return avg_backward_of<double>(g, adaptive, (const double*)dy, (double*)dx);
+    case DType::BFloat16: return avg_backward_of<BFloat16>(g, adaptive, (const BFloat16*)dy, (BFloat16*)dx);
+    case DType::Float16: return avg_backward_of<Half>(g, adaptive, (const Half*)dy, (Half*)dx);
     default: return;
   }
 }
