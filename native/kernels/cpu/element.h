@@ -7,6 +7,7 @@
 #include "tensor/dtype.h"
 
 namespace fl::cpu {
+inline namespace element {
 
 // f(T()) for the C++ type of an element. Bool is bool, Half and BFloat16 their storage types.
 template <class F>
@@ -101,4 +102,5 @@ template <class T> inline T multiply(T a, T b) {
   else return a * b;
 }
 
+}  // namespace element
 }  // namespace fl::cpu
