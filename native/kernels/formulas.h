@@ -92,6 +92,9 @@ FL_UNARY(Atanh, return atanh(x);)
 FL_UNARY(Erf, return erf(x);)
 FL_UNARY(Sigmoid, return sigmoid(x);)
 FL_BINARY(Atan2, return atan2(a, b);)
+FL_BINARY(Pow, return pow(a, b);)
+FL_FORMULA(PowScalar, 1, (V x, V e), return pow(x, e);)
+FL_BINARY(Hypot, return hypot(a, b);)
 FL_FORMULA(Logit, 1, (V x, V eps),
            V high = E(1) - eps, z = sel(x < eps, eps, sel(x > high, high, x)); z = sel(eps < E(0), x, z);
            return log(z / (E(1) - z));)

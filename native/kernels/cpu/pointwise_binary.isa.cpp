@@ -21,10 +21,6 @@ struct Shr : Formula<0> {
     return U(b) < width ? T(a >> (U(b) & (width - 1))) : T(T(-1) < T(0) && a < T(0) ? -1 : 0);
   }
 };
-struct HypotFloat : Formula<0> {
-  FL_FN float f(float a, float b) { return modulus(Complex<float>(a, b)); }
-};
-struct HypotDouble : Formula<0> { FL_FN double f(double a, double b) { return __builtin_hypot(a, b); } };
 struct Nextafter : Formula<0> {
   FL_FN float f(float a, float b) { return __builtin_nextafterf(a, b); }
   FL_FN double f(double a, double b) { return __builtin_nextafter(a, b); }
@@ -95,7 +91,7 @@ const Row binary_Maximum = ordered<Maximum, 2>();
 const Row binary_Minimum = ordered<Minimum, 2>();
 const Row binary_Fmax = vector_floats<Fmax, 2>() | vector_integers<Maximum, 2>() | vector_bool<Maximum, 2>();
 const Row binary_Fmin = vector_floats<Fmin, 2>() | vector_integers<Minimum, 2>() | vector_bool<Minimum, 2>();
-const Row binary_Hypot = plain<HypotFloat, 2, void, float>(DType::Float32) | scalar<HypotDouble, 2, double>(DType::Float64);
+const Row binary_Hypot = vector_floats<Hypot, 2>();
 const Row binary_Nextafter = scalar_floats<Nextafter, 2>();
 const Row binary_Copysign = vector_floats<Copysign, 2>();
 const Row binary_Heaviside = vector_floats<Heaviside, 2>() | vector_integers<Heaviside, 2>() | vector_bool<Heaviside, 2>();

@@ -74,13 +74,6 @@ struct PowInteger : Formula<0> {
 struct PowIntegerScalar : Formula<1> {
   template <class V> FL_FN V f(V x, V e) { return whole_power(x, e[0]); }
 };
-struct PowFloat : Formula<0> {
-  FL_FN float f(float a, float b) { return __builtin_powf(a, b); }
-  FL_FN double f(double a, double b) { return __builtin_pow(a, b); }
-};
-struct PowFloatScalar : Formula<1> {
-  template <class T> FL_FN T f(T a, T b) { return PowFloat::f(a, b); }
-};
 
 template <class T> void pow_scalar(int64_t n, char* const* ptrs, const int64_t* strides, const void* params) {
   T e = *(const T*)params;
@@ -92,7 +85,7 @@ template <class T> void pow_scalar(int64_t n, char* const* ptrs, const int64_t* 
               : e == T(-2)   ? vector_loop<InverseSquare, T, 1>
               : e == T(1)    ? vector_loop<Positive, T, 1>
               : e == T(0)    ? vector_loop<One, T, 1>
-                             : scalar_loop<PowFloatScalar, T, T, 1>;
+                             : vector_loop<PowScalar, T, 1>;
   loop(n, ptrs, strides, params);
 }
 
@@ -104,7 +97,7 @@ const Row binary_Remainder = vector_floats<RemainderFloat, 2>() | scalar_integer
 const Row binary_Fmod = vector_floats<FmodFloat, 2>() | scalar_integers<FmodInteger, 2>();
 const Row binary_Gcd = scalar_integers<Gcd, 2>();
 const Row binary_Lcm = scalar_integers<Lcm, 2>();
-const Row binary_Pow = scalar_floats<PowFloat, 2>() | scalar_integers<PowInteger, 2>() | FL_COMPLEX_ROW(Pow);
+const Row binary_Pow = vector_floats<Pow, 2>() | scalar_integers<PowInteger, 2>() | FL_COMPLEX_ROW(Pow);
 const Row unary_PowScalar = row(DType::Float32, pow_scalar<float>) | row(DType::Float64, pow_scalar<double>) |
                             vector_wrapping<PowIntegerScalar, 1>() | FL_COMPLEX_ROW(PowScalar);
 

@@ -147,6 +147,18 @@ FL_LANEWISE(ceil)
 FL_LANEWISE(trunc)
 #undef FL_LANEWISE
 
+#if defined(__FMA__) || defined(__aarch64__)
+#define FL_HAS_FMA 1
+FL_FN vf fma(vf a, vf b, vf c) {  // a b + c rounded once
+  for (int i = 0; i < FL_VB / 4; i++) a[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return a;
+}
+FL_FN vd fma(vd a, vd b, vd c) {
+  for (int i = 0; i < FL_VB / 8; i++) a[i] = __builtin_fma(a[i], b[i], c[i]);
+  return a;
+}
+#endif
+
 // Round to the nearest integer, ties to even: adding and subtracting 1.5 * 2^mantissa. rint_small needs |x| < 2^22 (2^51).
 FL_FN vf rint_small(vf x) { return (x + 12582912.f) - 12582912.f; }
 FL_FN vd rint_small(vd x) { return (x + 6755399441055744.0) - 6755399441055744.0; }
@@ -162,17 +174,26 @@ FL_FN float rint(float x) { return __builtin_rintf(x); }
 FL_FN double rint(double x) { return __builtin_rint(x); }
 
 // A vector of floats as two vectors of doubles, and back.
+#if FL_VB == 64
+#define FL_LOW_HALF 0, 1, 2, 3, 4, 5, 6, 7
+#define FL_HIGH_HALF 8, 9, 10, 11, 12, 13, 14, 15
+#elif FL_VB == 32
+#define FL_LOW_HALF 0, 1, 2, 3
+#define FL_HIGH_HALF 4, 5, 6, 7
+#else
+#define FL_LOW_HALF 0, 1
+#define FL_HIGH_HALF 2, 3
+#endif
 FL_FN void widen(vf x, vd& low, vd& high) {
-  vfh half[2];
-  std::memcpy(half, &x, sizeof x);
-  low = __builtin_convertvector(half[0], vd);
-  high = __builtin_convertvector(half[1], vd);
+  low = __builtin_convertvector(__builtin_shufflevector(x, x, FL_LOW_HALF), vd);
+  high = __builtin_convertvector(__builtin_shufflevector(x, x, FL_HIGH_HALF), vd);
 }
 FL_FN vf narrow(vd low, vd high) {
-  vfh half[2] = {__builtin_convertvector(low, vfh), __builtin_convertvector(high, vfh)};
-  vf x;
-  std::memcpy(&x, half, sizeof x);
-  return x;
+  return __builtin_shufflevector(__builtin_convertvector(low, vfh), __builtin_convertvector(high, vfh), FL_LOW_HALF, FL_HIGH_HALF);
+}
+// The low halves of 64-bit integers.
+FL_FN vi narrow(vl low, vl high) {
+  return __builtin_shufflevector(__builtin_convertvector(low, vih), __builtin_convertvector(high, vih), FL_LOW_HALF, FL_HIGH_HALF);
 }
 
 }  // namespace fl::cpu::FL_ISA

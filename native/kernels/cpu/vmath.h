@@ -64,14 +64,16 @@ FL_FN vd clamp_keep_nan(vd x, double low, double high) {
   return sel(x > high, splat<vd>(high), x);
 }
 
-FL_FN vf exp(vf x) {
-  vf n, r = reduce_exp(clamp_keep_nan(x, -104.f, 89.f), n);
+FL_FN vf exp_in_range(vf x) {  // -105 <= x <= 89
+  vf n, r = reduce_exp(x, n);
   return scale2(expm1_reduced(r) + 1.f, n);
 }
-FL_FN vd exp(vd x) {
-  vd n, r = reduce_exp(clamp_keep_nan(x, -746.0, 710.0), n);
+FL_FN vd exp_in_range(vd x) {  // -1000 <= x <= 710
+  vd n, r = reduce_exp(x, n);
   return scale2(expm1_reduced(r) + 1.0, n);
 }
+FL_FN vf exp(vf x) { return exp_in_range(clamp_keep_nan(x, -104.f, 89.f)); }
+FL_FN vd exp(vd x) { return exp_in_range(clamp_keep_nan(x, -746.0, 710.0)); }
 FL_FN vf exp2(vf x) {
   vf c = clamp_keep_nan(x, -151.f, 129.f), n = rint_small(c), r = c - n;
   vf p = poly(r, 1.529732376e-05f, 1.546144470e-04f, 1.333350239e-03f, 9.618056679e-03f, 5.550410884e-02f, 2.402265092e-01f,
@@ -213,7 +215,7 @@ FL_FN vd log1p(vd x) {
 FL_FN vf tanh(vf x) {
   vf a = abs(x), u = x * x;
   vf near = poly(u, -6.089802686e-03f, 2.099242193e-02f, -5.384990546e-02f, 1.333276312e-01f, -3.333332888e-01f) * (u * x) + x;
-  vf far = 1.f - 2.f / (exp(sel(a > 10.f, splat<vf>(20.f), a + a)) + 1.f);
+  vf far = 1.f - 2.f / (exp_in_range(sel(a > 10.f, splat<vf>(20.f), a + a)) + 1.f);
   return sel(x != x, x, sel(a < 0.625f, near, copysign(far, x)));
 }
 FL_FN vd tanh(vd x) {
@@ -228,8 +230,8 @@ FL_FN vd tanh(vd x) {
 // 1 / (1 + exp(-x)), with the small exp(x) kept for negative x.
 template <class V> FL_FN V sigmoid(V x) {
   using E = Elem<V>;
-  V e = exp(-abs(x)), r = E(1) / (e + E(1));
-  return sel(x < E(0), e * r, r);
+  V e = exp(-abs(x));
+  return sel(x < E(0), e, splat<V>(E(1))) / (e + E(1));
 }
 template <class V> FL_FN V sinh(V x) {
   using E = Elem<V>;
@@ -271,6 +273,10 @@ FL_FN vf sin_reduced(vf r, vf u) {
 FL_FN vf cos_reduced(vf, vf u) {
   return poly(u, 2.454287111e-05f, -1.388827933e-03f, 4.166666454e-02f) * (u * u) + (1.f - u * 0.5f);
 }
+FL_FN vf cos_reduced_exact(vf, vf u) {  // a few operations more, half the error
+  vf h = u * 0.5f, w = 1.f - h;
+  return w + (((1.f - w) - h) + poly(u, 2.454287111e-05f, -1.388827933e-03f, 4.166666454e-02f) * (u * u));
+}
 FL_FN vd sin_reduced(vd r, vd u) {
   return poly(u, -7.58548648523593842e-13, 1.60585108753191948e-10, -2.50521061002559899e-08, 2.75573192189547624e-06,
               -1.98412698412645666e-04, 8.33333333333333148e-03, -1.66666666666666657e-01) * (u * r) + r;
@@ -280,6 +286,7 @@ FL_FN vd cos_reduced(vd, vd u) {
   return w + (((1.0 - w) - h) + poly(u, 4.74519880720287603e-14, -1.14704493544667732e-11, 2.08767557175844028e-09,
               -2.75573192211891020e-07, 2.48015873015843674e-05, -1.38888888888888873e-03, 4.16666666666666644e-02) * (u * u));
 }
+FL_FN vd cos_reduced_exact(vd r, vd u) { return cos_reduced(r, u); }
 // x = n pi/2 + r, |r| <= pi/4; q holds n modulo 4 in its low bits. Floats are reduced in double. Beyond the limit: large() below.
 constexpr float kTrigLimitF = 1e7f;
 constexpr double kTrigLimit = 1e6;
@@ -293,8 +300,7 @@ FL_FN vf reduce_trig(vf x, vi& q) {
   vd low, high, shift_low, shift_high;
   widen(x, low, high);
   vf r = narrow(reduce_half_pi(low, shift_low), reduce_half_pi(high, shift_high));
-  vih half[2] = {__builtin_convertvector((vl)shift_low, vih), __builtin_convertvector((vl)shift_high, vih)};
-  std::memcpy(&q, half, sizeof q);
+  q = narrow((vl)shift_low, (vl)shift_high);
   return r;
 }
 FL_FN vd reduce_trig(vd x, vl& q) {
@@ -324,7 +330,7 @@ FL_FN vd reduce_trig(vd x, vl& q) {
   }                                                                                                              \
   FL_FN V tan(V x) {                                                                                             \
     I q, large = ~(abs(x) < limit);                                                                              \
-    V r = reduce_trig(x, q), u = r * r, s = sin_reduced(r, u), c = cos_reduced(r, u);                            \
+    V r = reduce_trig(x, q), u = r * r, s = sin_reduced(r, u), c = cos_reduced_exact(r, u);                            \
     I odd = (q & 1) != 0;                                                                                        \
     V y = sel(odd, -c, s) / sel(odd, s, c);                                                                      \
     y = sel(x == 0, x, y);                                                                                       \
@@ -399,15 +405,15 @@ template <class V> FL_FN V acos(V x) {
 
 // ---- normal distribution ----------------------------------------------------------------------------------------------------------
 
-// Phi(-t) exp(t^2/2) for t >= 0 as P((t - k) / (t + k)) / (t + k): relatively accurate down to the underflow of exp(-t^2/2).
+// Phi(-t) exp(t^2/2) for 0 <= t <= kTailEnd as P((t - k) / (t + k)) / (t + k): relatively accurate down to the underflow of exp(-t^2/2).
+constexpr float kTailEndF = 14.5f;  // exp(-t^2/2) is 0 there
+constexpr double kTailEnd = 39.0;
 FL_FN vf scaled_tail(vf t) {
-  t = sel(t > 14.f, splat<vf>(14.f), t);
   vf w = 1.f / (t + 3.f), v = (t - 3.f) * w;
   return w * poly(v, 5.517462394e-05f, 1.328259087e-04f, -2.444839421e-04f, -1.033891348e-03f, 1.024157668e-03f, 6.969689543e-03f,
                   -1.046231116e-02f, -4.726272769e-02f, 2.300176797e-01f, -5.093319902e-01f, 7.290836907e-01f);
 }
 FL_FN vd scaled_tail(vd t) {
-  t = sel(t > 39.0, splat<vd>(39.0), t);
   vd w = 1.0 / (t + 4.0), v = (t - 4.0) * w;
   return w * poly(v, -7.26241981040957891e-10, -2.52209945787807357e-09, 1.91827702037334019e-09, 1.96196108613555608e-08,
                   1.32807977873103281e-08, -8.54084181568512455e-08, -1.54964917422474492e-07, 2.71804529625928340e-07,
@@ -416,35 +422,59 @@ FL_FN vd scaled_tail(vd t) {
                   1.63081845758870111e-03, -3.47969236739359509e-03, -7.54018896672679125e-03, 6.03965748909365621e-02,
                   -1.86521857959657256e-01, 3.87137400742214532e-01, -6.07896641971892082e-01, 7.55285130415751516e-01);
 }
-// exp(-t^2/2); the square is rounded, so its error, found by splitting t, goes into a first-order correction.
-FL_FN vf exp_half_square(vf t) {
-  vf square = t * t, high = (vf)(bits(t) & ~0xfff), low = t - high;
-  vf error = ((high * high - square) + high * low * 2.f) + low * low;
-  return exp(square * -0.5f) * (1.f - error * 0.5f);
+// exp(-t^2/2) for t <= kTailEnd; the rounding error of the square goes into a first-order correction.
+FL_FN vf square_error(vf t, vf square) {
+#ifdef FL_HAS_FMA
+  return fma(t, t, -square);
+#else
+  vf high = (vf)(bits(t) & ~0xfff), low = t - high;
+  return ((high * high - square) + high * low * 2.f) + low * low;
+#endif
 }
-FL_FN vd exp_half_square(vd t) {
-  vd square = t * t, high = (vd)(bits(t) & ~0x7ffffffll), low = t - high;
-  vd error = ((high * high - square) + high * low * 2.0) + low * low;
-  return exp(square * -0.5) * (1.0 - error * 0.5);
+FL_FN vd square_error(vd t, vd square) {
+#ifdef FL_HAS_FMA
+  return fma(t, t, -square);
+#else
+  vd high = (vd)(bits(t) & ~0x7ffffffll), low = t - high;
+  return ((high * high - square) + high * low * 2.0) + low * low;
+#endif
+}
+template <class V> FL_FN V exp_half_square(V t) {
+  using E = Elem<V>;
+  V square = t * t, e = exp_in_range(square * E(-0.5));
+  return e - e * (square_error(t, square) * E(0.5));
 }
 // The normal distribution function Phi(x); density (if wanted) is exp(-x^2/2).
 template <class V> FL_FN V normal_cdf(V x, V& density) {
   using E = Elem<V>;
+  constexpr E end = sizeof(E) == 4 ? E(kTailEndF) : E(kTailEnd);
   V t = abs(x);
-  density = exp_half_square(sel(t > E(39), splat<V>(E(39)), t));
+  t = sel(t > end, splat<V>(end), t);
+  density = exp_half_square(t);
   V tail = density * scaled_tail(t);
   return sel(x > E(0), E(1) - tail, tail);
 }
+// Near 0 an odd polynomial, beyond it 1 - exp(-x^2) erfcx(x).
 FL_FN vf erf(vf x) {
   vf a = abs(x), u = x * x;
   vf near = x * poly(u, 8.529401323e-05f, -8.179632181e-04f, 5.204226694e-03f, -2.686066479e-02f, 1.128371805e-01f,
                      -3.761263519e-01f, 0.128379167f) + x;
-  vf t = sel(a > 4.f, splat<vf>(4.f), a) * 1.4142135624f;
-  vf far = copysign(1.f - 2.f * (exp(t * t * -0.5f) * scaled_tail(t)), x);
+  a = sel(a > 3.95f, splat<vf>(3.95f), a);
+  vf scaled = poly(a, -5.420762018e-07f, 1.659745343e-05f, -2.316754753e-04f, 1.956439023e-03f, -1.119524018e-02f,
+                   4.613313233e-02f, -1.422705991e-01f, 3.375596160e-01f, -6.295712355e-01f, 9.363805975e-01f,
+                   -1.108303879e+00f, 9.971103639e-01f);
+  vf far = copysign(1.f - exp_in_range(a * -a) * scaled, x);
   return sel(x != x, x, sel(a < 0.9f, near, far));
 }
 FL_FN vd erf(vd x) {
-  return lanes(x, [](double z) { return __builtin_erf(z); });
+  vd a = abs(x), u = x * x;
+  vd near = x * poly(u, 6.49502561030258090e-11, -1.16524739452949487e-09, 1.47234948233927516e-08, -1.63586675606707287e-07,
+                     1.64616961587824591e-06, -1.49256335686082625e-05, 1.20553325194322353e-04, -8.54832701490715048e-04,
+                     5.22397762534075084e-03, -2.68661706451240774e-02, 1.12837916709550998e-01, -3.76126389031837538e-01,
+                     1.28379167095512586e-01) + x;
+  a = sel(a > 6.0, splat<vd>(6.0), a);
+  vd far = copysign(1.0 - 2.0 * exp_in_range(a * -a) * scaled_tail(a * 1.41421356237309505), x);
+  return sel(x != x, x, sel(a < 0.9, near, far));
 }
 
 // ---- division with remainder ------------------------------------------------------------------------------------------------------
@@ -466,7 +496,54 @@ FL_FN vf fmod(vf a, vf b) {
   return r;
 }
 FL_FN vd fmod(vd a, vd b) {
-  return lanes(a, b, [](double u, double v) { return __builtin_fmod(u, v); });
+  auto scalar = [](double u, double v) { return __builtin_fmod(u, v); };
+#ifdef FL_HAS_FMA
+  vd x = abs(a), y = abs(b), r = fma(-floor(x / y), y, x);  // exact, the quotient right or too large by one
+  r = sel(r < 0.0, r + y, r);
+  r = copysign(sel(r >= y, r - y, r), a);
+  vl hard = ~(x < y * 4503599627370496.0) | ~(y < kInf) | (y < 1e-250);
+  if (__builtin_expect(any(hard), 0)) r = sel(hard, lanes(a, b, scalar), r);
+  return r;
+#else
+  return lanes(a, b, scalar);
+#endif
+}
+
+// ---- powers and lengths -----------------------------------------------------------------------------------------------------------
+
+// Floats in double: 2^(y log2 |x|), then the cases of IEEE 754's pow.
+FL_FN vf pow(vf x, vf y) {
+  vf a = abs(x);
+  vd xs[2], ys[2];
+  widen(a, xs[0], xs[1]);
+  widen(y, ys[0], ys[1]);
+  vf r = narrow(exp2(ys[0] * log2(xs[0])), exp2(ys[1] * log2(xs[1])));
+  vf whole = rint(y), half = y * 0.5f;
+  vi odd = (whole == y) & (rint(half) != half);
+  r = (vf)(bits(r) | (odd & sign_bit(x)));
+  r = sel((x < 0.f) & (whole != y) & (a < kInfF), splat<vf>(kNanF), r);
+  return sel((y == 0.f) | (x == 1.f) | ((a == 1.f) & (abs(y) == kInfF)), splat<vf>(1.f), r);
+}
+FL_FN vd pow(vd x, vd y) {
+  return lanes(x, y, [](double u, double v) { return __builtin_pow(u, v); });
+}
+// sqrt(a^2 + b^2), scaled by a power of two where the squares would leave the range.
+FL_FN vf hypot(vf a, vf b) {
+  vd as[2], bs[2];
+  widen(a, as[0], as[1]);
+  widen(b, bs[0], bs[1]);
+  vf r = narrow(sqrt(as[0] * as[0] + bs[0] * bs[0]), sqrt(as[1] * as[1] + bs[1] * bs[1]));
+  return sel((abs(a) == kInfF) | (abs(b) == kInfF), splat<vf>(kInfF), r);
+}
+FL_FN vd hypot(vd a, vd b) {
+  vd x = abs(a), y = abs(b), m = sel(x > y, x, y);
+  vd up = sel(m < 0x1p-400, splat<vd>(0x1p600), splat<vd>(1.0)), down = sel(m < 0x1p-400, splat<vd>(0x1p-600), splat<vd>(1.0));
+  up = sel(m > 0x1p400, splat<vd>(0x1p-600), up);
+  down = sel(m > 0x1p400, splat<vd>(0x1p600), down);
+  x = x * up;
+  y = y * up;
+  vd r = sqrt(x * x + y * y) * down;
+  return sel((abs(a) == kInf) | (abs(b) == kInf), splat<vd>(kInf), r);
 }
 
 }  // namespace fl::cpu::FL_ISA
