@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kPlaces = 64;
 
-FL_INLINE int64_t target_at(DType type, const char* target, int64_t i) {
+FL_FN int64_t target_at(DType type, const char* target, int64_t i) {
   return type == DType::Int64 ? ((const int64_t*)target)[i] : int64_t(((const uint8_t*)target)[i]);
 }
 
@@ -25,7 +25,7 @@ struct Total { double loss = 0, weight = 0; };
 // Runs f(place, Total&) over all places in blocks; the blocks' totals are added in order.
 template <class F> Total sum_places(int64_t count, double ns, F f) {
   const int64_t blocks = (count + kPlaces - 1) / kPlaces;
-  Scratch<Total> totals(blocks);
+  Buffer<Total> totals(blocks);
   parallel_for(blocks, ns * kPlaces, [&](int64_t begin, int64_t end) {
     for (; begin < end; ++begin) {
       Total t;
@@ -82,18 +82,18 @@ template <class T> struct Weights {
     sum = 0;
     for (int64_t c = 0; c < d.classes; ++c) sum += double(values[c]);
   }
-  Scratch<T> buffer;
+  Buffer<T> buffer;
   const T* values;
   double sum;
 };
 
-template <class T> FL_INLINE T log_sum_exp(const T* x, int64_t n) {
+template <class T> FL_FN T log_sum_exp(const T* x, int64_t n) {
   T max = max_of(x, n);
   if (!(max - max == 0)) max = max > 0 || max != max ? max : T(0);  // all -inf: log(0); inf gives NaN as the composite does
-  vec<T> sum = sum_vectors<T>(
-      n, [&](int64_t i) __attribute__((always_inline)) { return vexp(load(x + i) - max); },
+  Vec<T> sum = sum_vectors<T>(
+      n, [&](int64_t i) __attribute__((always_inline)) { return exp(vec_at(x + i) - max); },
       [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-        return vexp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
+        return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
       });
   return max + T(__builtin_log(double(sum_lanes(sum))));
 }
@@ -104,7 +104,7 @@ template <class T> void entropy_forward(const CrossEntropyDesc& d) {
   const double e = d.label_smoothing;
   const bool gathered = d.spatial > 1 || d.dtype != dtype_of<T>::value;
   Total total = sum_places(d.batch * d.spatial, double(n) * .5 + 20, [&](int64_t i, Total& t) {
-    Scratch<T> buffer(gathered ? n : 0);
+    Buffer<T> buffer(gathered ? n : 0);
     int64_t c = target_at(d.target_dtype, d.target, i), b = i / d.spatial, s = i - b * d.spatial;
     const char* row = d.logits + (b * n * d.spatial + s) * size;
     const T* x = (const T*)row;
@@ -144,7 +144,7 @@ template <class T> void entropy_backward(const CrossEntropyDesc& d) {
   const double total = d.reduction == LossReduction::Mean ? double(*(const T*)d.total_weight) : 1;
   const T uniform = T(e / double(n));
   parallel_for(d.batch * d.spatial, double(n) * .5 + 20, [&](int64_t begin, int64_t end) {
-    Scratch<T> buffer(gathered ? n : 0);
+    Buffer<T> buffer(gathered ? n : 0);
     for (int64_t i = begin; i < end; ++i) {
       int64_t c = target_at(d.target_dtype, d.target, i), b = i / d.spatial, s = i - b * d.spatial;
       const int64_t at = (b * n * d.spatial + s) * size;
@@ -163,13 +163,13 @@ template <class T> void entropy_backward(const CrossEntropyDesc& d) {
         const T lse = ((const T*)d.lse)[i], scale = T(g * ((1 - e) * w + e / double(n) * weights.sum));
         const T share = T(g) * uniform;
         if (e == 0)
-          map_row(x, y, n, [&](vec<T> v, int64_t) __attribute__((always_inline)) { return vexp(v - lse) * scale; });
+          map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return exp(v - lse) * scale; });
         else if (!weights.values)
-          map_row(x, y, n, [&](vec<T> v, int64_t) __attribute__((always_inline)) { return vexp(v - lse) * scale - share; });
+          map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return exp(v - lse) * scale - share; });
         else
-          map_row(x, y, n, [&](vec<T> v, int64_t k) __attribute__((always_inline)) {
-            vec<T> wk = n - k < lanes<T> ? load_partial<T>(weights.values + k, n - k, T(0)) : load(weights.values + k);
-            return vexp(v - lse) * scale - wk * share;
+          map_row(x, y, n, [&](Vec<T> v, int64_t k) __attribute__((always_inline)) {
+            Vec<T> wk = n - k < kLanes<T> ? load_partial<T>(weights.values + k, n - k, T(0)) : vec_at(weights.values + k);
+            return exp(v - lse) * scale - wk * share;
           });
         y[c] -= T(g * (1 - e) * w);
       }

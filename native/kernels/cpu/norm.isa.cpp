@@ -20,8 +20,8 @@ template <class T> T mean_square(const T* x, int64_t n) {
     const T* p = x + i;
     total += double(sum_lanes(sum_vectors<T>(
         n - i < kBlock ? n - i : kBlock,
-        [&](int64_t k) __attribute__((always_inline)) { vec<T> v = load(p + k); return v * v; },
-        [&](int64_t k, int64_t c) __attribute__((always_inline)) { vec<T> v = load_partial<T>(p + k, c, T(0)); return v * v; })));
+        [&](int64_t k) __attribute__((always_inline)) { Vec<T> v = vec_at(p + k); return v * v; },
+        [&](int64_t k, int64_t c) __attribute__((always_inline)) { Vec<T> v = load_partial<T>(p + k, c, T(0)); return v * v; })));
   }
   return T(total / double(n));
 }
@@ -31,7 +31,7 @@ template <class T> void layer_forward(const LayerNormDesc& d) {
   const bool direct = d.dtype == dtype_of<T>::value;
   const Parameter<T> weight(d.param_dtype, d.weight, n, T(1)), bias(d.param_dtype, d.rms ? nullptr : d.bias, n, T(0));
   parallel_for(d.rows, double(n) * .15 + 10, [&](int64_t begin, int64_t end) {
-    Scratch<T> buffer(direct ? 0 : n);
+    Buffer<T> buffer(direct ? 0 : n);
     for (int64_t r = begin; r < end; ++r) {
       const T* x = as<T>(d.dtype, d.x + r * n * size, n, buffer);
       T* y = direct ? (T*)(d.y + r * n * size) : (T*)buffer;
@@ -46,26 +46,26 @@ template <class T> void layer_forward(const LayerNormDesc& d) {
       }
       if (d.rstd) ((T*)d.rstd)[r] = rstd;
       if (d.weight || bias.given())
-        map_row(x, y, n, [&](vec<T> v, int64_t i) __attribute__((always_inline)) {
-          return (v - mean) * rstd * load(weight + i) + load(bias + i);
+        map_row(x, y, n, [&](Vec<T> v, int64_t i) __attribute__((always_inline)) {
+          return (v - mean) * rstd * vec_at(weight + i) + vec_at(bias + i);
         });
       else
-        map_row(x, y, n, [&](vec<T> v, int64_t) __attribute__((always_inline)) { return (v - mean) * rstd; });
+        map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - mean) * rstd; });
       if (!direct) put<T>(d.dtype, d.y + r * n * size, y, n);
     }
   });
 }
 
 template <class T> void layer_backward(const LayerNormDesc& d) {
-  constexpr int W = lanes<T>;
+  constexpr int W = kLanes<T>;
   const int64_t n = d.n, size = int64_t(item_size(d.dtype));
   const bool direct = d.dtype == dtype_of<T>::value, sums = d.grad_weight || d.grad_bias;
   const Parameter<T> weight(d.param_dtype, d.weight, n, T(1));
   const int64_t block = d.rows / 64 < 16 ? 16 : (d.rows + 63) / 64, blocks = (d.rows + block - 1) / block;
   const int64_t padded = (n + W - 1) / W * W;
-  Scratch<T> partial(sums ? blocks * 2 * padded : 0);
+  Buffer<T> partial(sums ? blocks * 2 * padded : 0);
   parallel_for(blocks, (double(n) * .3 + 20) * double(block), [&](int64_t begin, int64_t end) {
-    Scratch<T> x_buffer(direct ? 0 : n), g_buffer(direct ? 0 : n);
+    Buffer<T> x_buffer(direct ? 0 : n), g_buffer(direct ? 0 : n);
     for (int64_t b = begin; b < end; ++b) {
       T *gw = sums ? (T*)partial + b * 2 * padded : nullptr, *gb = gw + padded;
       if (sums) for (int64_t i = 0; i < 2 * padded; ++i) gw[i] = 0;
@@ -73,25 +73,25 @@ template <class T> void layer_backward(const LayerNormDesc& d) {
         const T* x = as<T>(d.dtype, d.x + r * n * size, n, x_buffer);
         const T* g = as<T>(d.dtype, d.grad + r * n * size, n, g_buffer);
         const T mean = d.rms ? T(0) : ((const T*)d.mean)[r], rstd = ((const T*)d.rstd)[r];
-        vec<T> s1 = {}, s2 = {};
-        auto step = [&](int64_t i, vec<T> xv, vec<T> gv) __attribute__((always_inline)) {
-          vec<T> hat = (xv - mean) * rstd, scaled = gv * load(weight + i);
+        Vec<T> s1 = {}, s2 = {};
+        auto step = [&](int64_t i, Vec<T> xv, Vec<T> gv) __attribute__((always_inline)) {
+          Vec<T> hat = (xv - mean) * rstd, scaled = gv * vec_at(weight + i);
           if (sums) {
-            store(gw + i, load(gw + i) + gv * hat);
-            store(gb + i, load(gb + i) + gv);
+            store(gw + i, vec_at(gw + i) + gv * hat);
+            store(gb + i, vec_at(gb + i) + gv);
           }
           s1 += scaled;
           s2 += scaled * hat;
         };
         int64_t i = 0;
-        for (; i + W <= n; i += W) step(i, load(x + i), load(g + i));
+        for (; i + W <= n; i += W) step(i, vec_at(x + i), vec_at(g + i));
         if (i < n) step(i, load_partial<T>(x + i, n - i, mean), load_partial<T>(g + i, n - i, T(0)));
         if (!d.grad_x) continue;
         const T c1 = d.rms ? T(0) : sum_lanes(s1) / T(n), c2 = sum_lanes(s2) / T(n);
         T* gx = direct ? (T*)(d.grad_x + r * n * size) : (T*)g_buffer;
-        map_row(g, gx, n, [&](vec<T> v, int64_t k) __attribute__((always_inline)) {
-          vec<T> hat = ((n - k < W ? load_partial<T>(x + k, n - k, mean) : load(x + k)) - mean) * rstd;
-          return (v * load(weight + k) - c1 - hat * c2) * rstd;
+        map_row(g, gx, n, [&](Vec<T> v, int64_t k) __attribute__((always_inline)) {
+          Vec<T> hat = ((n - k < W ? load_partial<T>(x + k, n - k, mean) : vec_at(x + k)) - mean) * rstd;
+          return (v * vec_at(weight + k) - c1 - hat * c2) * rstd;
         });
         if (!direct) put<T>(d.dtype, d.grad_x + r * n * size, gx, n);
       }

@@ -28,7 +28,7 @@ BatchNormDesc settled(BatchNormDesc d) {
 template <class T> void forward(const BatchNormDesc& d) {
   const int64_t c = d.channels, size = int64_t(item_size(d.dtype));
   const double count = double(d.batch * d.spatial);
-  Scratch<T> mean(c + lanes<T>), scale(c + lanes<T>), shift(c + lanes<T>);
+  Buffer<T> mean(c + kLanes<T>), scale(c + kLanes<T>), shift(c + kLanes<T>);
   const Parameter<T> weight(d.param_dtype, d.weight, c, T(1)), bias(d.param_dtype, d.bias, c, T(0));
   const int64_t param = int64_t(item_size(d.param_dtype));
   if (d.training) batch_stats({d.dtype, d.channels_last, d.batch, c, d.spatial, d.x, (char*)(T*)mean, (char*)(T*)scale});
@@ -60,15 +60,15 @@ template <class T> void forward(const BatchNormDesc& d) {
       const T m = mean[k], s = scale[k], b = shift[k];
       const int64_t at = plane * d.spatial * size;
       map_typed<T>(d.dtype, d.x + at, d.y + at, d.spatial,
-                   [&](vec<T> v, int64_t) __attribute__((always_inline)) { return (v - m) * s + b; });
+                   [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - m) * s + b; });
     });
     return;
   }
   const T *mp = mean, *sp = scale, *bp = shift;
   parallel_for(d.batch * d.spatial, .15 * double(c) + 3, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      map_typed<T>(d.dtype, d.x + i * c * size, d.y + i * c * size, c, [&](vec<T> v, int64_t k) __attribute__((always_inline)) {
-        return (v - load(mp + k)) * load(sp + k) + load(bp + k);
+      map_typed<T>(d.dtype, d.x + i * c * size, d.y + i * c * size, c, [&](Vec<T> v, int64_t k) __attribute__((always_inline)) {
+        return (v - vec_at(mp + k)) * vec_at(sp + k) + vec_at(bp + k);
       });
   });
 }
@@ -76,7 +76,7 @@ template <class T> void forward(const BatchNormDesc& d) {
 template <class T> void backward(const BatchNormDesc& d) {
   const int64_t c = d.channels, size = int64_t(item_size(d.dtype)), rows = d.batch * d.spatial;
   const double count = double(rows);
-  Scratch<T> mean(c + lanes<T>), rstd(c);
+  Buffer<T> mean(c + kLanes<T>), rstd(c);
   const Parameter<T> weight(d.param_dtype, d.weight, c, T(1));
   const int64_t param = int64_t(item_size(d.param_dtype));
   for (int64_t i = 0; i < c; ++i) {
@@ -88,7 +88,7 @@ template <class T> void backward(const BatchNormDesc& d) {
       rstd[i] = T(1 / __builtin_sqrt(double(get<T>(d.param_dtype, d.running_var + i * param)) + d.eps));
     }
   }
-  Scratch<Sums> sums(c);
+  Buffer<Sums> sums(c);
   for (int64_t i = 0; i < c; ++i) sums[i] = {0, 0};
   const bool needed = d.training || d.grad_weight || d.grad_bias;
   if (needed && !d.channels_last) {
@@ -101,7 +101,7 @@ template <class T> void backward(const BatchNormDesc& d) {
     });
   } else if (needed) {
     const int64_t part = rows / kParts < 64 ? 64 : (rows + kParts - 1) / kParts, parts = (rows + part - 1) / part;
-    Scratch<Sums> partial(parts * c);
+    Buffer<Sums> partial(parts * c);
     parallel_for(parts, double(part * c) * .2, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
         Sums* s = (Sums*)partial + p * c;
@@ -117,7 +117,7 @@ template <class T> void backward(const BatchNormDesc& d) {
       }
   }
   // grad_x = g * scale + (x - mean) * slope + level
-  Scratch<T> scale(c + lanes<T>), slope(c + lanes<T>), level(c + lanes<T>);
+  Buffer<T> scale(c + kLanes<T>), slope(c + kLanes<T>), level(c + kLanes<T>);
   for (int64_t k = 0; k < c; ++k) {
     const double r = double(rstd[k]), s = r * double(weight[k]);
     set_at<T>(d.param_dtype, d.grad_weight, k, T(sums[k].gx * r));
@@ -132,7 +132,7 @@ template <class T> void backward(const BatchNormDesc& d) {
       const T m = mean[k], s = scale[k], a = slope[k], b = level[k];
       const int64_t at = plane * d.spatial * size;
       map_typed<T>(d.dtype, d.grad + at, d.x + at, d.grad_x + at, d.spatial,
-                   [&](vec<T> g, vec<T> x, int64_t) __attribute__((always_inline)) { return g * s + ((x - m) * a + b); });
+                   [&](Vec<T> g, Vec<T> x, int64_t) __attribute__((always_inline)) { return g * s + ((x - m) * a + b); });
     });
     return;
   }
@@ -141,8 +141,8 @@ template <class T> void backward(const BatchNormDesc& d) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = i * c * size;
       map_typed<T>(d.dtype, d.grad + at, d.x + at, d.grad_x + at, c,
-                   [&](vec<T> g, vec<T> x, int64_t k) __attribute__((always_inline)) {
-                     return g * load(sp + k) + ((x - load(mp + k)) * load(ap + k) + load(bp + k));
+                   [&](Vec<T> g, Vec<T> x, int64_t k) __attribute__((always_inline)) {
+                     return g * vec_at(sp + k) + ((x - vec_at(mp + k)) * vec_at(ap + k) + vec_at(bp + k));
                    });
     }
   });

@@ -12,7 +12,7 @@ namespace {
 // Mean and variance of each group of a channels-last array: those of the channels, joined.
 template <class T> void statistics_last(const GroupNormDesc& d, T* mean, T* var) {
   const int64_t s = int64_t(item_size(d.dtype)), c = d.channels, per = c / d.groups, places = d.batch * c;
-  Scratch<double> means(places), vars(places);
+  Buffer<double> means(places), vars(places);
   const int64_t sizes[3] = {d.batch, d.spatial, c}, in[3] = {d.spatial * c * s, c * s, s}, out[3] = {c * 8, 0, 8};
   reduce_kernels.reduce({Reduce::Var, d.dtype, DType::Float64, 3, 0b10, sizes, in, out, out, d.x, (char*)(double*)vars,
                          (char*)(double*)means, {0, 0}, DType::Float64});
@@ -52,16 +52,16 @@ template <class T> void forward(const GroupNormDesc& d) {
           const int64_t channel = i % d.groups * per + k, at = (i * n + k * d.spatial) * size;
           const T scale = rstd * weight[channel], shift = bias[channel];
           map_typed<T>(d.dtype, d.x + at, d.y + at, d.spatial,
-                       [&](vec<T> v, int64_t) __attribute__((always_inline)) { return (v - mean) * scale + shift; });
+                       [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - mean) * scale + shift; });
         }
       }
     });
     return;
   }
-  Scratch<T> mean(d.batch * d.groups), var(d.batch * d.groups);
+  Buffer<T> mean(d.batch * d.groups), var(d.batch * d.groups);
   statistics_last<T>(d, mean, var);
   parallel_for(d.batch, double(c * d.spatial) * .2, [&](int64_t begin, int64_t end) {
-    Scratch<T> center(c + lanes<T>), scale(c + lanes<T>);
+    Buffer<T> center(c + kLanes<T>), scale(c + kLanes<T>);
     const T *cp = center, *sp = scale;
     for (int64_t b = begin; b < end; ++b) {
       for (int64_t k = 0; k < c; ++k) {
@@ -74,8 +74,8 @@ template <class T> void forward(const GroupNormDesc& d) {
       }
       for (int64_t s = 0; s < d.spatial; ++s) {
         const int64_t at = (b * d.spatial + s) * c * size;
-        map_typed<T>(d.dtype, d.x + at, d.y + at, c, [&](vec<T> v, int64_t k) __attribute__((always_inline)) {
-          return (v - load(cp + k)) * load(sp + k) + load(bias + k);
+        map_typed<T>(d.dtype, d.x + at, d.y + at, c, [&](Vec<T> v, int64_t k) __attribute__((always_inline)) {
+          return (v - vec_at(cp + k)) * vec_at(sp + k) + vec_at(bias + k);
         });
       }
     }
@@ -86,10 +86,10 @@ template <class T> void backward(const GroupNormDesc& d) {
   const int64_t c = d.channels, per = c / d.groups, size = int64_t(item_size(d.dtype));
   const double n = double(per * d.spatial);
   const Parameter<T> weight(d.param_dtype, d.weight, c, T(1));
-  Scratch<Sums> sums(d.batch * c);
+  Buffer<Sums> sums(d.batch * c);
   parallel_for(d.batch, double(c * d.spatial) * .4, [&](int64_t begin, int64_t end) {
     // grad_x = g * scale + (x - center) * slope + level
-    Scratch<T> center(c + lanes<T>), scale(c + lanes<T>), slope(c + lanes<T>), level(c + lanes<T>);
+    Buffer<T> center(c + kLanes<T>), scale(c + kLanes<T>), slope(c + kLanes<T>), level(c + kLanes<T>);
     const T *cp = center, *sp = scale, *ap = slope, *bp = level;
     for (int64_t b = begin; b < end; ++b) {
       Sums* s = (Sums*)sums + b * c;
@@ -125,8 +125,8 @@ template <class T> void backward(const GroupNormDesc& d) {
         for (int64_t i = 0; i < d.spatial; ++i) {
           const int64_t at = image + i * c * size;
           map_typed<T>(d.dtype, d.grad + at, d.x + at, d.grad_x + at, c,
-                       [&](vec<T> g, vec<T> x, int64_t k) __attribute__((always_inline)) {
-                         return g * load(sp + k) + ((x - load(cp + k)) * load(ap + k) + load(bp + k));
+                       [&](Vec<T> g, Vec<T> x, int64_t k) __attribute__((always_inline)) {
+                         return g * vec_at(sp + k) + ((x - vec_at(cp + k)) * vec_at(ap + k) + vec_at(bp + k));
                        });
         }
         continue;
@@ -135,7 +135,7 @@ template <class T> void backward(const GroupNormDesc& d) {
         const T m = center[k], sc = scale[k], a = slope[k], l = level[k];
         const int64_t at = image + k * d.spatial * size;
         map_typed<T>(d.dtype, d.grad + at, d.x + at, d.grad_x + at, d.spatial,
-                     [&](vec<T> g, vec<T> x, int64_t) __attribute__((always_inline)) { return g * sc + ((x - m) * a + l); });
+                     [&](Vec<T> g, Vec<T> x, int64_t) __attribute__((always_inline)) { return g * sc + ((x - m) * a + l); });
       }
     }
   });

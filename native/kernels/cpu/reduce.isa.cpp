@@ -32,7 +32,7 @@ struct Job {
 };
 
 // Elements in the compute type: where they lie, or converted into `buffer` (count elements fit).
-FL_INLINE const char* fetch(const Job& job, const char* p, int64_t stride, int64_t count, char* buffer) {
+FL_FN const char* fetch(const Job& job, const char* p, int64_t stride, int64_t count, char* buffer) {
   if (job.direct && (stride == job.source_size || count == 1)) return p;
   char* const ptrs[2] = {buffer, (char*)p};
   const int64_t strides[2] = {job.converted_size, stride};
@@ -46,7 +46,7 @@ FL_INLINE const char* fetch(const Job& job, const char* p, int64_t stride, int64
 }
 
 // Byte offset of position `index` (row-major) of dimensions [0, count).
-FL_INLINE int64_t offset_of(const Dim* dims, int count, int64_t index, int64_t Dim::*stride) {
+FL_FN int64_t offset_of(const Dim* dims, int count, int64_t index, int64_t Dim::*stride) {
   int64_t offset = 0;
   for (int d = count - 1; d >= 0 && index; --d) {
     offset += index % dims[d].size * (dims[d].*stride);

@@ -45,7 +45,7 @@ const Fold* statistics_fold(Reduce op, DType compute);                   // redu
 namespace {
 
 // Writes `count` values of type C as elements of `to`.
-FL_INLINE void emit(const void* values, DType from, int64_t count, DType to, char* out, int64_t stride) {
+FL_FN void emit(const void* values, DType from, int64_t count, DType to, char* out, int64_t stride) {
   if (from == to && count == 1) {
     __builtin_memcpy(out, values, item_size(to));
     return;
@@ -56,31 +56,31 @@ FL_INLINE void emit(const void* values, DType from, int64_t count, DType to, cha
 }
 
 // One block of contiguous elements, several accumulators; Op: T type, identity(), map(v), join(a, b) on scalars and vectors.
-template <class Op, class T = typename Op::T> FL_INLINE T fold_block(const T* x, int64_t n, const Op& op) {
-  constexpr int W = lanes<T>;
-  using V = vec<T>;
+template <class Op, class T = typename Op::T> FL_FN T fold_block(const T* x, int64_t n, const Op& op) {
+  constexpr int W = kLanes<T>;
+  using V = Vec<T>;
   if (n <= 4) {
     T a = Op::identity();
     for (int64_t i = 0; i < n; ++i) a = Op::join(a, op.map(x[i]));
     return a;
   }
-  V a = splat<T>(Op::identity());
+  V a = splat<Vec<T>>(Op::identity());
   int64_t i = 0;
   if (n >= 8 * W) {
     V b = a, c = a, d = a, e = a, f = a, g = a, h = a;
     for (; i + 8 * W <= n; i += 8 * W) {
-      a = Op::join(a, op.map(load(x + i)));
-      b = Op::join(b, op.map(load(x + i + W)));
-      c = Op::join(c, op.map(load(x + i + 2 * W)));
-      d = Op::join(d, op.map(load(x + i + 3 * W)));
-      e = Op::join(e, op.map(load(x + i + 4 * W)));
-      f = Op::join(f, op.map(load(x + i + 5 * W)));
-      g = Op::join(g, op.map(load(x + i + 6 * W)));
-      h = Op::join(h, op.map(load(x + i + 7 * W)));
+      a = Op::join(a, op.map(vec_at(x + i)));
+      b = Op::join(b, op.map(vec_at(x + i + W)));
+      c = Op::join(c, op.map(vec_at(x + i + 2 * W)));
+      d = Op::join(d, op.map(vec_at(x + i + 3 * W)));
+      e = Op::join(e, op.map(vec_at(x + i + 4 * W)));
+      f = Op::join(f, op.map(vec_at(x + i + 5 * W)));
+      g = Op::join(g, op.map(vec_at(x + i + 6 * W)));
+      h = Op::join(h, op.map(vec_at(x + i + 7 * W)));
     }
     a = Op::join(Op::join(Op::join(a, b), Op::join(c, d)), Op::join(Op::join(e, f), Op::join(g, h)));
   }
-  for (; i + W <= n; i += W) a = Op::join(a, op.map(load(x + i)));
+  for (; i + W <= n; i += W) a = Op::join(a, op.map(vec_at(x + i)));
   if (i < n) {
     V tail = op.map(load_partial<T>(x + i, n - i, Op::fill()));
     a = Op::join(a, tail);
@@ -90,34 +90,34 @@ template <class Op, class T = typename Op::T> FL_INLINE T fold_block(const T* x,
 
 // Eight rows at a time into a tile of accumulators.
 template <class Op, class T = typename Op::T>
-FL_INLINE void fold_columns(const char* x, int64_t stride, int64_t n, int64_t m, T* tile, const Op& op) {
-  constexpr int W = lanes<T>;
-  using V = vec<T>;
+FL_FN void fold_columns(const char* x, int64_t stride, int64_t n, int64_t m, T* tile, const Op& op) {
+  constexpr int W = kLanes<T>;
+  using V = Vec<T>;
   int64_t r = 0;
   for (; r + 8 <= n; r += 8) {
     const char* p = x + r * stride;
-    auto row = [&](int k, int64_t j) __attribute__((always_inline)) { return op.map(load((const T*)(p + k * stride) + j)); };
+    auto row = [&](int k, int64_t j) __attribute__((always_inline)) { return op.map(vec_at((const T*)(p + k * stride) + j)); };
     int64_t j = 0;
     for (; j + W <= m; j += W) {
       V a = Op::join(Op::join(row(0, j), row(1, j)), Op::join(row(2, j), row(3, j)));
       V b = Op::join(Op::join(row(4, j), row(5, j)), Op::join(row(6, j), row(7, j)));
-      store_as<T>(tile + j, Op::join(load(tile + j), Op::join(a, b)));
+      store(tile + j, Op::join(vec_at(tile + j), Op::join(a, b)));
     }
     if (j < m) {
-      V a = load(tile + j);  // the tile is padded to whole vectors
+      V a = vec_at(tile + j);  // the tile is padded to whole vectors
       for (int k = 0; k < 8; ++k) a = Op::join(a, op.map(load_partial<T>((const T*)(p + k * stride) + j, m - j, Op::fill())));
-      store_as<T>(tile + j, a);
+      store(tile + j, a);
     }
   }
   if (r == n) return;
   const char* p = x + r * stride;
   for (int64_t j = 0; j < m; j += W) {
-    V a = load(tile + j);
+    V a = vec_at(tile + j);
     for (int64_t k = 0; k < n - r; ++k) {
       const T* q = (const T*)(p + k * stride) + j;
-      a = Op::join(a, op.map(m - j >= W ? load(q) : load_partial<T>(q, m - j, Op::fill())));
+      a = Op::join(a, op.map(m - j >= W ? vec_at(q) : load_partial<T>(q, m - j, Op::fill())));
     }
-    store_as<T>(tile + j, a);
+    store(tile + j, a);
   }
 }
 

@@ -17,12 +17,12 @@ template <class X> struct Max {
   using T = X;
   static constexpr T identity() { return kLowest<T>; }
   static constexpr T fill() { return identity(); }
-  template <class V> FL_INLINE V join(V a, V b) {
+  template <class V> FL_FN V join(V a, V b) {
     if constexpr (kFloating<X>) return nan_max(a, b);
     else return a > b ? a : b;
   }
   // Whether v, coming later, replaces `old`.
-  template <class V> FL_INLINE auto beats(V v, V old) {
+  template <class V> FL_FN auto beats(V v, V old) {
     if constexpr (kFloating<X>) return (v > old) | ((v != v) & (old == old));
     else return v > old;
   }
@@ -32,12 +32,12 @@ template <class X> struct Min {
   using T = X;
   static constexpr T identity() { return kHighest<T>; }
   static constexpr T fill() { return identity(); }
-  template <class V> FL_INLINE V join(V a, V b) {
+  template <class V> FL_FN V join(V a, V b) {
     if constexpr (kFloating<X>) return nan_min(a, b);
     else return a < b ? a : b;
   }
   // Whether v, coming later, replaces `old`.
-  template <class V> FL_INLINE auto beats(V v, V old) {
+  template <class V> FL_FN auto beats(V v, V old) {
     if constexpr (kFloating<X>) return (v < old) | ((v != v) & (old == old));
     else return v < old;
   }
@@ -53,9 +53,9 @@ template <class Op> struct Extremum {
     for (int64_t j = 0; j < m; ++j, x += stride) ((T*)states)[j] = Op::join(((T*)states)[j], fold_block<Op>((const T*)x, n, Op()));
   }
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
-    alignas(FL_VB) T tile[kColumnTile + lanes<T>];
+    alignas(FL_VB) T tile[kColumnTile + kLanes<T>];
     for (int64_t j = 0; j < m; ++j) tile[j] = ((T*)states)[j];
-    for (int64_t j = m; j < m + lanes<T>; ++j) tile[j] = Op::identity();
+    for (int64_t j = m; j < m + kLanes<T>; ++j) tile[j] = Op::identity();
     fold_columns<Op>(x, stride, n, m, tile, Op());
     for (int64_t j = 0; j < m; ++j) ((T*)states)[j] = tile[j];
   }
@@ -100,9 +100,9 @@ template <class Op> struct Place {
   }
   // Rows in blocks whose positions fit an integer as wide as T, so that values and positions move in the same lanes.
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t first, const FoldContext&) {
-    constexpr int W = lanes<T>;
+    constexpr int W = kLanes<T>;
     constexpr int64_t kRows = sizeof(T) == 1 ? 127 : 16384;
-    using V = vec<T>;
+    using V = Vec<T>;
     using I = decltype(V{} < V{});
     using Lane = typename LaneOf<sizeof(T)>::type;
     alignas(FL_VB) T value[kColumnTile + W];
@@ -116,9 +116,9 @@ template <class Op> struct Place {
         const T* p = (const T*)(x + (r + i) * stride);
         I here = I{} + Lane(i);
         for (int64_t j = 0; j < m; j += W) {
-          V old = load(value + j), v = m - j >= W ? load(p + j) : load_partial<T>(p + j, m - j, Op::identity());
+          V old = vec_at(value + j), v = m - j >= W ? vec_at(p + j) : load_partial<T>(p + j, m - j, Op::identity());
           I replace = Op::beats(v, old);
-          store_as<T>(value + j, replace ? v : old);
+          store(value + j, replace ? v : old);
           at[j / W] = replace ? here : at[j / W];
         }
       }

@@ -37,20 +37,20 @@ template <class T> struct Variance {
     for (int64_t r = 0; r < n; r += kRows, x += kRows * stride) {
       const int64_t k = n - r < kRows ? n - r : kRows;
       int64_t j = 0;
-      for (; j + Wide * lanes<T> <= m; j += Wide * lanes<T>) block<Wide>((const T*)x + j, stride, k, m - j, (S*)states + j);
-      for (; j < m; j += lanes<T>) block<1>((const T*)x + j, stride, k, m - j, (S*)states + j);
+      for (; j + Wide * kLanes<T> <= m; j += Wide * kLanes<T>) block<Wide>((const T*)x + j, stride, k, m - j, (S*)states + j);
+      for (; j < m; j += kLanes<T>) block<1>((const T*)x + j, stride, k, m - j, (S*)states + j);
     }
   }
-  template <int U> FL_INLINE void block(const T* x, int64_t stride, int64_t k, int64_t m, S* s) {
-    constexpr int W = lanes<T>;
+  template <int U> FL_FN void block(const T* x, int64_t stride, int64_t k, int64_t m, S* s) {
+    constexpr int W = kLanes<T>;
     const int w = U == 1 && m < W ? int(m) : U * W;
     auto at = [&](int64_t i, int u) __attribute__((always_inline)) {
       const T* p = (const T*)((const char*)x + i * stride) + u * W;
-      return U == 1 && w < W ? load_partial<T>(p, w, T(0)) : load(p);
+      return U == 1 && w < W ? load_partial<T>(p, w, T(0)) : vec_at(p);
     };
     alignas(FL_VB) T about[U * W], d1[U * W], d2[U * W];
     const double before = s[0].n;
-    vec<T> shift[U], s1[U], s2[U];
+    Vec<T> shift[U], s1[U], s2[U];
     if (before == 0) {
       const int64_t few = k < 8 ? k : 8;
       for (int u = 0; u < U; ++u) {
@@ -61,12 +61,12 @@ template <class T> struct Variance {
       }
     } else {
       for (int q = 0; q < w; ++q) about[q] = T(s[q].mean);
-      for (int u = 0; u < U; ++u) shift[u] = load(about + u * W);
+      for (int u = 0; u < U; ++u) shift[u] = vec_at(about + u * W);
     }
-    for (int u = 0; u < U; ++u) s1[u] = s2[u] = vec<T>{};
+    for (int u = 0; u < U; ++u) s1[u] = s2[u] = Vec<T>{};
     for (int64_t i = 0; i < k; ++i)
       for (int u = 0; u < U; ++u) {
-        vec<T> d = at(i, u) - shift[u];
+        Vec<T> d = at(i, u) - shift[u];
         s1[u] += d;
         s2[u] += d * d;
       }
@@ -148,7 +148,7 @@ template <class X> struct MaxOf {
   using T = X;
   static constexpr T identity() { return -T(__builtin_inf()); }
   static constexpr T fill() { return identity(); }
-  template <class V> FL_INLINE V join(V a, V b) { return nan_max(a, b); }
+  template <class V> FL_FN V join(V a, V b) { return nan_max(a, b); }
   template <class V> V map(V v) const { return v; }
 };
 
@@ -169,33 +169,33 @@ template <class T> struct LogSumExp {
   }
   static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t, const FoldContext&) {
     constexpr int64_t kBlock = 4096;
-    constexpr int W = lanes<T>;
+    constexpr int W = kLanes<T>;
     for (int64_t j = 0; j < m; ++j, x += stride)
       for (int64_t i = 0; i < n; i += kBlock) {
         const T* p = (const T*)x + i;
         int64_t k = n - i < kBlock ? n - i : kBlock, q = 0;
         double max = fold_block<MaxOf<T>>(p, k, MaxOf<T>());
-        vec<T> s = splat<T>(T(shift(max))), a = {}, b = {};
-        for (; q + 2 * W <= k; q += 2 * W) a += vexp(load(p + q) - s), b += vexp(load(p + q + W) - s);
-        for (; q < k; q += W) a += vexp(k - q < W ? load_partial<T>(p + q, k - q, -T(__builtin_inf())) - s : load(p + q) - s);
+        Vec<T> s = splat<Vec<T>>(T(shift(max))), a = {}, b = {};
+        for (; q + 2 * W <= k; q += 2 * W) a += exp(vec_at(p + q) - s), b += exp(vec_at(p + q + W) - s);
+        for (; q < k; q += W) a += exp(k - q < W ? load_partial<T>(p + q, k - q, -T(__builtin_inf())) - s : vec_at(p + q) - s);
         join(((S*)states)[j], max, double(sum_lanes(a + b)));
       }
   }
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
     constexpr int64_t kRows = 256;
-    constexpr int W = lanes<T>;
+    constexpr int W = kLanes<T>;
     for (int64_t r = 0; r < n; r += kRows, x += kRows * stride) {
       int64_t k = n - r < kRows ? n - r : kRows;
       for (int64_t j = 0; j < m; j += W) {
         int w = m - j < W ? int(m - j) : W;
         auto row = [&](int64_t i) __attribute__((always_inline)) {
           const T* p = (const T*)(x + i * stride) + j;
-          return w == W ? load(p) : load_partial<T>(p, w, T(0));
+          return w == W ? vec_at(p) : load_partial<T>(p, w, T(0));
         };
-        vec<T> max = row(0), sum = {};
+        Vec<T> max = row(0), sum = {};
         for (int64_t i = 1; i < k; ++i) max = nan_max(max, row(i));
-        vec<T> s = max - max == 0 ? max : vec<T>{};
-        for (int64_t i = 0; i < k; ++i) sum += vexp(row(i) - s);
+        Vec<T> s = max - max == 0 ? max : Vec<T>{};
+        for (int64_t i = 0; i < k; ++i) sum += exp(row(i) - s);
         for (int q = 0; q < w; ++q) join(((S*)states)[j + q], max[q], sum[q]);
       }
     }

@@ -12,7 +12,7 @@ template <class X> struct Sum {
   using T = X;
   static constexpr T identity() { return T(0); }
   static constexpr T fill() { return T(0); }
-  template <class V> FL_INLINE V join(V a, V b) { return a + b; }
+  template <class V> FL_FN V join(V a, V b) { return a + b; }
   template <class V> V map(V v) const { return v; }
 };
 template <class X> struct SumAbs : Sum<X> {
@@ -25,26 +25,26 @@ template <class X> struct Prod {
   using T = X;
   static constexpr T identity() { return T(1); }
   static constexpr T fill() { return T(1); }
-  template <class V> FL_INLINE V join(V a, V b) { return a * b; }
+  template <class V> FL_FN V join(V a, V b) { return a * b; }
   template <class V> V map(V v) const { return v; }
 };
 template <class X> struct MaxAbs {
   using T = X;
   static constexpr T identity() { return T(0); }
   static constexpr T fill() { return T(0); }
-  template <class V> FL_INLINE V join(V a, V b) { return nan_max(a, b); }
+  template <class V> FL_FN V join(V a, V b) { return nan_max(a, b); }
   template <class V> V map(V v) const { return v < 0 ? -v : v; }
 };
 template <class X> struct MinAbs {
   using T = X;
   static constexpr T identity() { return T(__builtin_inf()); }
   static constexpr T fill() { return T(__builtin_inf()); }
-  template <class V> FL_INLINE V join(V a, V b) { return nan_min(a, b); }
+  template <class V> FL_FN V join(V a, V b) { return nan_min(a, b); }
   template <class V> V map(V v) const { return v < 0 ? -v : v; }
 };
 
 template <class T> struct StateOf { using type = double; };
-template <> struct StateOf<int64_t> { using type = int64_t; };
+template <> struct StateOf<uint64_t> { using type = uint64_t; };  // integers: their bits, which wrap
 
 // Results from states of type S, as values of type T: a mean, a root or the state itself.
 template <class T, class S> void finish_values(const S* s, int64_t count, T* values, const FoldContext& c) {
@@ -65,7 +65,7 @@ template <class Op, int Parts = 1> struct Folded {
   using T = typename Op::T;
   using S = typename StateOf<T>::type;
   static constexpr DType compute =
-      Parts == 1 ? dtype_of<T>::value : sizeof(T) == 4 ? DType::Complex64 : DType::Complex128;
+      T(0.5) == T(0) ? DType::Int64 : Parts == 1 ? dtype_of<T>::value : sizeof(T) == 4 ? DType::Complex64 : DType::Complex128;
 
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count * Parts; ++i) ((S*)states)[i] = S(Op::identity());
@@ -86,21 +86,21 @@ template <class Op, int Parts = 1> struct Folded {
   }
   // n complex numbers: even and odd lanes apart.
   static void pair(const T* p, int64_t n, S* s) {
-    constexpr int W = lanes<T>;
-    vec<T> a = splat<T>(Op::identity()), b = a, c = a, d = a;
+    constexpr int W = kLanes<T>;
+    Vec<T> a = splat<Vec<T>>(Op::identity()), b = a, c = a, d = a;
     int64_t i = 0;
     n *= 2;
     for (; i + 4 * W <= n; i += 4 * W) {
-      a = Op::join(a, load(p + i));
-      b = Op::join(b, load(p + i + W));
-      c = Op::join(c, load(p + i + 2 * W));
-      d = Op::join(d, load(p + i + 3 * W));
+      a = Op::join(a, vec_at(p + i));
+      b = Op::join(b, vec_at(p + i + W));
+      c = Op::join(c, vec_at(p + i + 2 * W));
+      d = Op::join(d, vec_at(p + i + 3 * W));
     }
-    for (; i + W <= n; i += W) a = Op::join(a, load(p + i));
+    for (; i + W <= n; i += W) a = Op::join(a, vec_at(p + i));
     if (i < n) b = Op::join(b, load_partial<T>(p + i, n - i, Op::fill()));
     a = Op::join(Op::join(a, b), Op::join(c, d));
     T t[W], re = Op::identity(), im = re;
-    store_as<T>(t, a);
+    store(t, a);
     for (int k = 0; k < W; k += 2) re = Op::join(re, t[k]), im = Op::join(im, t[k + 1]);
     s[0] = Op::join(s[0], S(re));
     s[1] = Op::join(s[1], S(im));
@@ -108,9 +108,9 @@ template <class Op, int Parts = 1> struct Folded {
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
     S* s = (S*)states;
     m *= Parts;
-    alignas(FL_VB) T tile[kColumnTile * Parts + lanes<T>];
+    alignas(FL_VB) T tile[kColumnTile * Parts + kLanes<T>];
     for (int64_t r = 0; r < n; r += kRowsBlock) {
-      for (int64_t j = 0; j < m + lanes<T> && j < kColumnTile * Parts + lanes<T>; ++j) tile[j] = Op::identity();
+      for (int64_t j = 0; j < m + kLanes<T> && j < kColumnTile * Parts + kLanes<T>; ++j) tile[j] = Op::identity();
       fold_columns<Op>(x + r * stride, stride, n - r < kRowsBlock ? n - r : kRowsBlock, m, tile, Op());
       for (int64_t j = 0; j < m; ++j) s[j] = Op::join(s[j], S(tile[j]));
     }
@@ -158,7 +158,7 @@ struct CountBytes {
       for (int64_t j = 0; j < m; ++j) ((int64_t*)states)[j] += tile[j];
     }
   }
-  static constexpr Fold fold = {DType::UInt8, 8, init, rows, columns, Folded<Sum<int64_t>>::merge, Folded<Sum<int64_t>>::finish};
+  static constexpr Fold fold = {DType::UInt8, 8, init, rows, columns, Folded<Sum<uint64_t>>::merge, Folded<Sum<uint64_t>>::finish};
 };
 
 // Products of complex numbers and sums of |x|^p: one element at a time, in double.
@@ -217,7 +217,7 @@ const Fold* sum_fold(Reduce op, DType compute, const FoldContext& c) {
   switch (compute) {
     case DType::Bool:
     case DType::UInt8: return &CountBytes::fold;
-    case DType::Int64: return prod ? &Folded<Prod<int64_t>>::fold : &Folded<Sum<int64_t>>::fold;
+    case DType::Int64: return prod ? &Folded<Prod<uint64_t>>::fold : &Folded<Sum<uint64_t>>::fold;
     case DType::Float32: return prod ? &Folded<Prod<float>>::fold : &Folded<Sum<float>>::fold;
     case DType::Float64: return prod ? &Folded<Prod<double>>::fold : &Folded<Sum<double>>::fold;
     case DType::Complex64: return prod ? &ComplexProd<float>::fold : &Folded<Sum<float>, 2>::fold;

@@ -11,14 +11,14 @@ namespace fl::cpu::FL_ISA {
 namespace {
 
 // n elements on the stack, or on the heap when they are many.
-template <class T> class Scratch {
+template <class T> class Buffer {
  public:
-  explicit Scratch(int64_t n) : data_(n <= kLocal ? local_ : (T*)std::malloc(size_t(n) * sizeof(T))) {}
-  ~Scratch() {
+  explicit Buffer(int64_t n) : data_(n <= kLocal ? local_ : (T*)std::malloc(size_t(n) * sizeof(T))) {}
+  ~Buffer() {
     if (data_ != local_) std::free(data_);
   }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
   operator T*() { return data_; }
   const T* data() const { return data_; }
 
@@ -30,36 +30,36 @@ template <class T> class Scratch {
 
 constexpr DType acc_type(DType t) { return t == DType::Float64 ? DType::Float64 : DType::Float32; }
 
-FL_INLINE void convert(DType from, const char* in, int64_t in_stride, DType to, char* out, int64_t out_stride, int64_t n) {
+FL_FN void convert(DType from, const char* in, int64_t in_stride, DType to, char* out, int64_t out_stride, int64_t n) {
   char* const ptrs[2] = {out, (char*)in};
   const int64_t strides[2] = {out_stride, in_stride};
   pointwise_kernels.cast[size_t(from)][size_t(to)](n, ptrs, strides, nullptr);
 }
 // n contiguous elements as T: where they lie if their type is T, else converted into `buffer`.
-template <class T> FL_INLINE const T* as(DType type, const char* in, int64_t n, T* buffer) {
+template <class T> FL_FN const T* as(DType type, const char* in, int64_t n, T* buffer) {
   if (type == dtype_of<T>::value) return (const T*)in;
   convert(type, in, int64_t(item_size(type)), dtype_of<T>::value, (char*)buffer, sizeof(T), n);
   return buffer;
 }
-template <class T> FL_INLINE void put(DType type, char* out, const T* values, int64_t n) {
+template <class T> FL_FN void put(DType type, char* out, const T* values, int64_t n) {
   convert(dtype_of<T>::value, (const char*)values, sizeof(T), type, out, int64_t(item_size(type)), n);
 }
 // One element.
-template <class T> FL_INLINE T get(DType type, const char* in) {
+template <class T> FL_FN T get(DType type, const char* in) {
   T value;
   if (type == dtype_of<T>::value) __builtin_memcpy(&value, in, sizeof(T));
   else convert(type, in, 0, dtype_of<T>::value, (char*)&value, sizeof(T), 1);
   return value;
 }
-template <class T> FL_INLINE void set(DType type, char* out, T value) {
+template <class T> FL_FN void set(DType type, char* out, T value) {
   if (type == dtype_of<T>::value) __builtin_memcpy(out, &value, sizeof(T));
   else convert(dtype_of<T>::value, (const char*)&value, sizeof(T), type, out, 0, 1);
 }
 
 // Sum over vectors of a row: f(i) is the vector at element i, tail(i, k) that of its last k < lanes elements (0 elsewhere).
-template <class T, class F, class G> FL_INLINE vec<T> sum_vectors(int64_t n, F f, G tail) {
-  constexpr int W = lanes<T>;
-  vec<T> a = {}, b = {}, c = {}, d = {};
+template <class T, class F, class G> FL_FN Vec<T> sum_vectors(int64_t n, F f, G tail) {
+  constexpr int W = kLanes<T>;
+  Vec<T> a = {}, b = {}, c = {}, d = {};
   int64_t i = 0;
   for (; i + 4 * W <= n; i += 4 * W) a += f(i), b += f(i + W), c += f(i + 2 * W), d += f(i + 3 * W);
   for (; i + W <= n; i += W) a += f(i);
@@ -69,23 +69,23 @@ template <class T, class F, class G> FL_INLINE vec<T> sum_vectors(int64_t n, F f
 
 // Mean and sum of squared deviations of at most a few thousand elements. The second pass also sums the deviations from the
 // rounded first mean, which corrects both results.
-template <class T> FL_INLINE void moments(const T* x, int64_t n, double& mean, double& m2) {
-  constexpr int W = lanes<T>;
-  vec<T> first = sum_vectors<T>(
-      n, [&](int64_t i) __attribute__((always_inline)) { return load(x + i); },
+template <class T> FL_FN void moments(const T* x, int64_t n, double& mean, double& m2) {
+  constexpr int W = kLanes<T>;
+  Vec<T> first = sum_vectors<T>(
+      n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(x + i); },
       [&](int64_t i, int64_t k) __attribute__((always_inline)) { return load_partial<T>(x + i, k, T(0)); });
   const T about = sum_lanes(first) / T(n);
-  vec<T> s1 = {}, s2 = {}, t1 = {}, t2 = {};
+  Vec<T> s1 = {}, s2 = {}, t1 = {}, t2 = {};
   int64_t i = 0;
   for (; i + 4 * W <= n; i += 4 * W) {
-    vec<T> a = load(x + i) - about, b = load(x + i + W) - about, c = load(x + i + 2 * W) - about, d = load(x + i + 3 * W) - about;
+    Vec<T> a = vec_at(x + i) - about, b = vec_at(x + i + W) - about, c = vec_at(x + i + 2 * W) - about, d = vec_at(x + i + 3 * W) - about;
     s1 += a + b;
     t1 += c + d;
     s2 += a * a + b * b;
     t2 += c * c + d * d;
   }
   for (; i < n; i += W) {
-    vec<T> a = (n - i < W ? load_partial<T>(x + i, n - i, about) : load(x + i)) - about;
+    Vec<T> a = (n - i < W ? load_partial<T>(x + i, n - i, about) : vec_at(x + i)) - about;
     s1 += a;
     s2 += a * a;
   }
@@ -96,7 +96,7 @@ template <class T> FL_INLINE void moments(const T* x, int64_t n, double& mean, d
 
 // Running moments, joined after Chan, Golub & LeVeque 1983.
 struct Moments { double n, mean, m2; };
-FL_INLINE void join(Moments& a, double n, double mean, double m2) {
+FL_FN void join(Moments& a, double n, double mean, double m2) {
   if (a.n == 0) {
     a = {n, mean, m2};
   } else if (n != 0) {
@@ -105,33 +105,33 @@ FL_INLINE void join(Moments& a, double n, double mean, double m2) {
   }
 }
 
-template <class T> FL_INLINE T max_of(const T* x, int64_t n) {
-  constexpr int W = lanes<T>;
+template <class T> FL_FN T max_of(const T* x, int64_t n) {
+  constexpr int W = kLanes<T>;
   const T lowest = -T(__builtin_inf());
-  vec<T> a = splat<T>(lowest), b = a, c = a, d = a;
+  Vec<T> a = splat<Vec<T>>(lowest), b = a, c = a, d = a;
   int64_t i = 0;
   for (; i + 4 * W <= n; i += 4 * W) {
-    a = nan_max(a, load(x + i));
-    b = nan_max(b, load(x + i + W));
-    c = nan_max(c, load(x + i + 2 * W));
-    d = nan_max(d, load(x + i + 3 * W));
+    a = nan_max(a, vec_at(x + i));
+    b = nan_max(b, vec_at(x + i + W));
+    c = nan_max(c, vec_at(x + i + 2 * W));
+    d = nan_max(d, vec_at(x + i + 3 * W));
   }
-  for (; i + W <= n; i += W) a = nan_max(a, load(x + i));
+  for (; i + W <= n; i += W) a = nan_max(a, vec_at(x + i));
   if (i < n) b = nan_max(b, load_partial<T>(x + i, n - i, lowest));
   a = nan_max(nan_max(a, b), nan_max(c, d));
-  return fold_lanes<T>(a, [](vec<T> u, vec<T> v) __attribute__((always_inline)) { return nan_max(u, v); });
+  return fold_lanes<T>(a, [](Vec<T> u, Vec<T> v) __attribute__((always_inline)) { return nan_max(u, v); });
 }
 
 // y = f(x) over a row; x may be y.
-template <class T, class F> FL_INLINE void map_row(const T* x, T* y, int64_t n, F f) {
-  constexpr int W = lanes<T>;
+template <class T, class F> FL_FN void map_row(const T* x, T* y, int64_t n, F f) {
+  constexpr int W = kLanes<T>;
   int64_t i = 0;
   for (; i + 2 * W <= n; i += 2 * W) {
-    vec<T> a = f(load(x + i), i), b = f(load(x + i + W), i + W);
+    Vec<T> a = f(vec_at(x + i), i), b = f(vec_at(x + i + W), i + W);
     store(y + i, a);
     store(y + i + W, b);
   }
-  for (; i + W <= n; i += W) store(y + i, f(load(x + i), i));
+  for (; i + W <= n; i += W) store(y + i, f(vec_at(x + i), i));
   if (i < n) store_partial<T>(y + i, f(load_partial<T>(x + i, n - i, T(0)), i), n - i);
 }
 

@@ -15,16 +15,18 @@ using Z = Complex<double>;
 template <class A> struct Add {
   static constexpr bool positions = false, associative = true;
   static A start() { return A(0); }
-  FL_INLINE A join(A carry, A x) {
+  FL_FN A join(A carry, A x) {
     if constexpr (sizeof(A) == 16) return {carry.re + x.re, carry.im + x.im};
+    else if constexpr (__is_same(A, int64_t)) return int64_t(uint64_t(carry) + uint64_t(x));
     else return carry + x;
   }
 };
 template <class A> struct Multiply {
   static constexpr bool positions = false, associative = true;
   static A start() { return A(1); }
-  FL_INLINE A join(A carry, A x) {
+  FL_FN A join(A carry, A x) {
     if constexpr (sizeof(A) == 16) return {carry.re * x.re - carry.im * x.im, carry.re * x.im + carry.im * x.re};
+    else if constexpr (__is_same(A, int64_t)) return int64_t(uint64_t(carry) * uint64_t(x));
     else return carry * x;
   }
 };
@@ -40,7 +42,7 @@ struct LogAddExp {
 template <class A, bool Largest> struct Best {
   static constexpr bool positions = true;
   static A start() { return A(0); }
-  FL_INLINE bool replaces(A x, A carry) { return x != x || (carry == carry && (Largest ? x >= carry : x <= carry)); }
+  FL_FN bool replaces(A x, A carry) { return x != x || (carry == carry && (Largest ? x >= carry : x <= carry)); }
 };
 
 struct Job {

@@ -16,92 +16,92 @@ namespace {
 template <class T> void row_forward(const T* x, T* y, int64_t n, bool log) {
   const T max = max_of(x, n);
   if (log) {
-    vec<T> sum = sum_vectors<T>(
-        n, [&](int64_t i) __attribute__((always_inline)) { return vexp(load(x + i) - max); },
+    Vec<T> sum = sum_vectors<T>(
+        n, [&](int64_t i) __attribute__((always_inline)) { return exp(vec_at(x + i) - max); },
         [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-          return vexp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
+          return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
         });
     const T log_sum = T(__builtin_log(double(sum_lanes(sum))));
-    map_row(x, y, n, [&](vec<T> v, int64_t) __attribute__((always_inline)) { return (v - max) - log_sum; });
+    map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - max) - log_sum; });
     return;
   }
-  vec<T> sum = sum_vectors<T>(
+  Vec<T> sum = sum_vectors<T>(
       n,
       [&](int64_t i) __attribute__((always_inline)) {
-        vec<T> e = vexp(load(x + i) - max);
+        Vec<T> e = exp(vec_at(x + i) - max);
         store(y + i, e);
         return e;
       },
       [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-        vec<T> e = vexp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
+        Vec<T> e = exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
         store_partial<T>(y + i, e, k);
         return e;
       });
   const T scale = T(1) / sum_lanes(sum);
-  map_row(y, y, n, [&](vec<T> v, int64_t) __attribute__((always_inline)) { return v * scale; });
+  map_row(y, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return v * scale; });
 }
 
 template <class T> void row_backward(const T* g, const T* y, T* gx, int64_t n, bool log) {
   auto tail = [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-    vec<T> v = load_partial<T>(g + i, k, T(0));
+    Vec<T> v = load_partial<T>(g + i, k, T(0));
     return log ? v : v * load_partial<T>(y + i, k, T(0));
   };
-  constexpr int W = lanes<T>;
+  constexpr int W = kLanes<T>;
   if (log) {
-    T s = sum_lanes(sum_vectors<T>(n, [&](int64_t i) __attribute__((always_inline)) { return load(g + i); }, tail));
-    map_row(g, gx, n, [&](vec<T> v, int64_t i) __attribute__((always_inline)) {
-      return v - vexp(n - i < W ? load_partial<T>(y + i, n - i, T(0)) : load(y + i)) * s;
+    T s = sum_lanes(sum_vectors<T>(n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(g + i); }, tail));
+    map_row(g, gx, n, [&](Vec<T> v, int64_t i) __attribute__((always_inline)) {
+      return v - exp(n - i < W ? load_partial<T>(y + i, n - i, T(0)) : vec_at(y + i)) * s;
     });
   } else {
-    T s = sum_lanes(sum_vectors<T>(n, [&](int64_t i) __attribute__((always_inline)) { return load(g + i) * load(y + i); }, tail));
-    map_row(g, gx, n, [&](vec<T> v, int64_t i) __attribute__((always_inline)) {
-      return (v - s) * (n - i < W ? load_partial<T>(y + i, n - i, T(0)) : load(y + i));
+    T s = sum_lanes(sum_vectors<T>(n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(g + i) * vec_at(y + i); }, tail));
+    map_row(g, gx, n, [&](Vec<T> v, int64_t i) __attribute__((always_inline)) {
+      return (v - s) * (n - i < W ? load_partial<T>(y + i, n - i, T(0)) : vec_at(y + i));
     });
   }
 }
 
-template <class T> FL_INLINE vec<T> load_some(const T* p, int64_t k) {
-  return k >= lanes<T> ? load(p) : load_partial<T>(p, k, T(0));
+template <class T> FL_FN Vec<T> load_some(const T* p, int64_t k) {
+  return k >= kLanes<T> ? vec_at(p) : load_partial<T>(p, k, T(0));
 }
-template <class T> FL_INLINE void store_some(T* p, vec<T> v, int64_t k) {
-  if (k >= lanes<T>) store(p, v);
+template <class T> FL_FN void store_some(T* p, Vec<T> v, int64_t k) {
+  if (k >= kLanes<T>) store(p, v);
   else store_partial<T>(p, v, k);
 }
 
 // The same for `width` neighbouring columns, rows `ldx` and `ldy` elements apart, one vector of columns at a time.
 template <class T> void columns_forward(const T* x, int64_t ldx, T* y, int64_t ldy, int64_t n, int64_t width, bool log) {
-  for (int64_t j = 0; j < width; j += lanes<T>) {
+  for (int64_t j = 0; j < width; j += kLanes<T>) {
     const int64_t k = width - j;
-    vec<T> max = splat<T>(-T(__builtin_inf())), sum = {};
+    Vec<T> max = splat<Vec<T>>(-T(__builtin_inf())), sum = {};
     for (int64_t i = 0; i < n; ++i) max = nan_max(max, load_some(x + i * ldx + j, k));
     if (log) {
-      for (int64_t i = 0; i < n; ++i) sum += vexp(load_some(x + i * ldx + j, k) - max);
-      for (int q = 0; q < lanes<T>; ++q) sum[q] = T(__builtin_log(double(sum[q])));
+      for (int64_t i = 0; i < n; ++i) sum += exp(load_some(x + i * ldx + j, k) - max);
+      for (int q = 0; q < kLanes<T>; ++q) sum[q] = T(__builtin_log(double(sum[q])));
       for (int64_t i = 0; i < n; ++i) store_some(y + i * ldy + j, (load_some(x + i * ldx + j, k) - max) - sum, k);
       continue;
     }
     for (int64_t i = 0; i < n; ++i) {
-      vec<T> e = vexp(load_some(x + i * ldx + j, k) - max);
+      Vec<T> e = exp(load_some(x + i * ldx + j, k) - max);
       store_some(y + i * ldy + j, e, k);
       sum += e;
     }
-    vec<T> scale = T(1) / sum;
+    Vec<T> scale = T(1) / sum;
     for (int64_t i = 0; i < n; ++i) store_some(y + i * ldy + j, load_some(y + i * ldy + j, k) * scale, k);
   }
 }
 
 template <class T>
 void columns_backward(const T* g, const T* y, int64_t ld, T* gx, int64_t ldx, int64_t n, int64_t width, bool log) {
-  for (int64_t j = 0; j < width; j += lanes<T>) {
+  for (int64_t j = 0; j < width; j += kLanes<T>) {
     const int64_t k = width - j;
-    vec<T> s = {};
+    Vec<T> s = {};
     for (int64_t i = 0; i < n; ++i) {
-      vec<T> v = load_some(g + i * ld + j, k);
+      Vec<T> v = load_some(g + i * ld + j, k);
       s += log ? v : v * load_some(y + i * ld + j, k);
     }
     for (int64_t i = 0; i < n; ++i) {
-      vec<T> v = load_some(g + i * ld + j, k), u = load_some(y + i * ld + j, k);
-      store_some(gx + i * ldx + j, log ? v - vexp(u) * s : (v - s) * u, k);
+      Vec<T> v = load_some(g + i * ld + j, k), u = load_some(y + i * ld + j, k);
+      store_some(gx + i * ldx + j, log ? v - exp(u) * s : (v - s) * u, k);
     }
   }
 }
@@ -134,7 +134,7 @@ template <class T> void forward(const SoftmaxDesc& d) {
   const double ns = double(n) * (d.in_dtype == DType::Float64 ? 2. : .6);
   if (inner == 1) {
     parallel_for(d.outer, ns, [&](int64_t begin, int64_t end) {
-      Scratch<T> row(direct ? 0 : n);
+      Buffer<T> row(direct ? 0 : n);
       for (int64_t o = begin; o < end; ++o) {
         const char* in = d.in + o * n * is;
         char* out = d.out + o * n * os;
@@ -151,7 +151,7 @@ template <class T> void forward(const SoftmaxDesc& d) {
   const int64_t width = inner < kFewColumns ? 1 : tile_width(n, inner), tiles = (inner + width - 1) / width;
   parallel_for(d.outer * tiles, ns * double(width), [&](int64_t begin, int64_t end) {
     const bool in_place = direct && width > 1;
-    Scratch<T> block(in_place ? 0 : n * width);
+    Buffer<T> block(in_place ? 0 : n * width);
     for (; begin < end; ++begin) {
       int64_t o = begin / tiles, from = begin % tiles * width, w = inner - from < width ? inner - from : width;
       const char* in = d.in + (o * n * inner + from) * is;
@@ -175,7 +175,7 @@ template <class T> void backward(const SoftmaxBackwardDesc& d) {
   const int64_t width = inner == 1 || inner < kFewColumns ? 1 : tile_width(n, inner), tiles = (inner + width - 1) / width;
   parallel_for(d.outer * tiles, ns * double(width), [&](int64_t begin, int64_t end) {
     const bool in_place = direct && (width > 1 || inner == 1);
-    Scratch<T> grad(in_place ? 0 : n * width), result(in_place ? 0 : n * width);
+    Buffer<T> grad(in_place ? 0 : n * width), result(in_place ? 0 : n * width);
     for (; begin < end; ++begin) {
       int64_t o = begin / tiles, from = begin % tiles * width, w = inner - from < width ? inner - from : width;
       const int64_t at = o * n * inner + from;
