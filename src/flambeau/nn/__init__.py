@@ -8,7 +8,7 @@ from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedPara
 globals().update({name: getattr(modules, name) for name in modules._LOADED})
 
 # Loaded when first asked for: sub-packages, and classes of less used files.
-_SUBPACKAGES = ("utils", "parallel", "attention", "grad", "common_types", "quantized", "intrinsic", "qat", "quantizable")
+_SUBPACKAGES = ("utils", "parallel", "attention", "grad", "common_types")
 
 
 def factory_kwargs(kwargs: dict | None) -> dict:

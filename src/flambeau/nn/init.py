@@ -68,13 +68,27 @@ def _no_grad_trunc_normal_(tensor: Tensor, mean: float, std: float, a: float, b:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
                       "incorrect.", stacklevel=3)
     with torch.no_grad():
-        # The inverse of the distribution function, applied to uniform numbers between its values at a and b.
-        low, high = cdf((a - mean) / std), cdf((b - mean) / std)
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        if cdf((b - mean) / std) - cdf((a - mean) / std) > 0.3:
+            # Most normal numbers fall inside: draw, and draw again where they do not.
+            tensor.normal_(mean, std, generator=generator)
+            while True:
+                outside = (tensor < a) | (tensor > b)
+                if not bool(outside.any()):
+                    return tensor
+                fresh = torch.empty_like(tensor).normal_(mean, std, generator=generator)
+                tensor.copy_(torch.where(outside, fresh, tensor))
+        # A narrow or far interval: uniform numbers, kept with the probability exp of their density over the highest
+        # density in the interval (Robert, 1995).
+        peak = 0.5 * ((min(max(mean, a), b) - mean) / std) ** 2
+        tensor.uniform_(a, b, generator=generator)
+        accepted = torch.zeros_like(tensor, dtype=torch.bool)
+        while True:
+            chance = torch.exp(peak - 0.5 * ((tensor - mean) / std) ** 2)
+            accepted |= torch.empty_like(tensor).uniform_(generator=generator) <= chance
+            if bool(accepted.all()):
+                return tensor
+            fresh = torch.empty_like(tensor).uniform_(a, b, generator=generator)
+            tensor.copy_(torch.where(accepted, tensor, fresh))
 
 
 @overridable

@@ -242,7 +242,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
         _warn_sizes(input, target)
     a, b = torch.broadcast_tensors(input, target)
     if weight is not None:
-        return _weighted(_nn.huber_loss(a, b, 0, delta), weight, reduction)
+        weighted = _weighted(_nn.huber_loss(a, b, 0, delta), weight, "none")
+        return _reduce(weighted, reduction)  # unlike the squares and moduli above, a plain mean
     return _nn.huber_loss(a, b, _get_enum(reduction), delta)
 
 

@@ -21,7 +21,7 @@ def _per_dimension(value, n: int, what: str) -> list:
     if isinstance(value, (list, tuple)):
         if len(value) != n:
             raise ValueError(f"Input and output must have the same number of spatial dimensions, but got input with {n} "
-                             f"spatial dimensions and {what} of {value}.")
+                             f"spatial dimensions and {what} of {value}; expected input (N, C, d1, ..., dK) and K numbers.")
         return list(value)
     return [value] * n
 

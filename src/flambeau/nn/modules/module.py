@@ -391,10 +391,13 @@ class Module(HookMixin, StateMixin):
                 torch.utils.swap_tensors(param, made)
             elif overwrite:
                 self._parameters[name] = param = Parameter(applied, param.requires_grad)
+            elif param.is_meta != applied.is_meta:
+                # Data cannot be given to a tensor that has none: the parameter is another object from here on.
+                self._parameters[name] = param = Parameter(applied, param.requires_grad)
             else:
                 param.data = applied
             if grad is not None:
-                if overwrite or swap or param.grad is None:
+                if param.grad is None:
                     self._parameters[name].grad = grad.requires_grad_(grad.requires_grad)
                 else:
                     param.grad.data = grad
