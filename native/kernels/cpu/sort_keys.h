@@ -17,15 +17,17 @@ inline auto to_key(T x) {
   if constexpr (std::is_same_v<T, bool>) {
     return uint32_t(x);
   } else if constexpr (kIsFloating<T>) {
-    using C = compute_t<T>;
     using U = std::conditional_t<sizeof(T) == 8, uint64_t, std::conditional_t<sizeof(T) == 2, uint16_t, uint32_t>>;
+    using S = std::make_signed_t<U>;
     using K = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
-    constexpr U sign = U(U(1) << (sizeof(T) * 8 - 1));
-    if (C(x) != C(x)) return K(U(~U(0)));
+    constexpr int top = sizeof(T) * 8 - 1;
+    constexpr U infinity = sizeof(T) == 8 ? U(0x7ff0000000000000ull) : sizeof(T) == 4 ? U(0x7f800000) : std::is_same_v<T, Half> ? U(0x7c00) : U(0x7f80);
     U bits;
     std::memcpy(&bits, &x, sizeof(T));
-    if (bits == sign) bits = 0;
-    return K(U(bits & sign ? ~bits : bits | sign));
+    U magnitude = bits & U(~(U(1) << top));
+    U nan = U(-U(magnitude > infinity));
+    U negative = U(S(bits) >> top) & U(-U(magnitude != 0));  // all ones below zero
+    return K(U(U(magnitude ^ negative) + U(U(1) << top) + (negative & 1)) | nan);
   } else if constexpr (std::is_signed_v<T>) {
     using U = std::make_unsigned_t<T>;
     using K = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
@@ -34,6 +36,13 @@ inline auto to_key(T x) {
     using K = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
     return K(x);
   }
+}
+
+// All the bits a key can have.
+template <class T>
+constexpr auto key_mask() {
+  using K = decltype(to_key(T(0)));
+  return K(K(~K(0)) >> (sizeof(K) * 8 - (std::is_same_v<T, bool> ? 1 : sizeof(T) * 8)));
 }
 
 template <class P> inline int64_t position_of(P p) { return int64_t(uint64_t(p)); }
@@ -57,8 +66,7 @@ void pack_line(DType type, const void* line, int64_t n, bool descending, P* pack
     } else {
       using K = decltype(to_key(T(0)));
       const T* x = (const T*)line;
-      constexpr int bits = std::is_same_v<T, bool> ? 1 : int(sizeof(T)) * 8;
-      const K flip = descending ? K(K(~K(0)) >> (sizeof(K) * 8 - bits)) : K(0);
+      const K flip = descending ? key_mask<T>() : K(0);
       for (int64_t i = 0; i < n; i++) packed[i] = pack<P>(uint64_t(K(to_key(x[i]) ^ flip)), i);
     }
   });

@@ -21,33 +21,49 @@ void by_packing(DType type, int64_t n, const F& f) {
   else f(uint128_t());
 }
 
-// Leaves the k smallest of packed[0..n), made from `line` on the way, in packed[0..k). Candidates above the current threshold are
-// dropped at once; the pool of candidates is cut back to k whenever it is full.
+// The k smallest of a line (largest where descending) by packed order, in `pool`, which has room for capacity_of(n, k). Elements that
+// do not beat the current k-th are dropped, 16 at a time where they can; the pool is cut back to k whenever it is full.
+inline int64_t capacity_of(int64_t n, int64_t k) { return std::min(n, std::max<int64_t>(4 * k, 256)); }
+
 template <class P>
-void smallest_k(DType type, const void* line, int64_t n, int64_t k, bool descending, P* packed, P* pool) {
-  pack_line<P>(type, line, n, descending, packed);
-  if (k >= n) return;
-  int64_t capacity = std::max<int64_t>(4 * k, 256);
-  if (capacity >= n) {
-    std::nth_element(packed, packed + k, packed + n);
-    return;
-  }
-  int64_t have = capacity;
-  std::copy(packed, packed + have, pool);
-  std::nth_element(pool, pool + (k - 1), pool + have);
-  have = k;
-  P limit = pool[k - 1];
-  for (int64_t i = capacity; i < n; i++) {
-    P x = packed[i];
-    if (x > limit) continue;
-    pool[have++] = x;
-    if (have == capacity) {
-      std::nth_element(pool, pool + (k - 1), pool + have);
-      have = k, limit = pool[k - 1];
+void smallest_k(DType type, const void* line, int64_t n, int64_t k, bool descending, P* pool) {
+  int64_t capacity = capacity_of(n, k), have = capacity;
+  pack_line<P>(type, line, capacity, descending, pool);
+  auto cut = [&] {
+    if (have > k) std::nth_element(pool, pool + (k - 1), pool + have);
+    have = std::min(have, k);
+  };
+  cut();
+  if (capacity == n) return;
+  by_real_type(type, [&](auto tag) {
+    using T = decltype(tag);
+    if constexpr (sizeof(T) == 8 && sizeof(P) == 8) {
+      return;  // never asked for
+    } else {
+      using K = decltype(to_key(T(0)));
+      const T* x = (const T*)line;
+      const K flip = descending ? key_mask<T>() : K(0);
+      K limit = K(key_of(pool[k - 1]));
+      int64_t i = capacity;
+      while (i < n) {
+        if (i + 16 <= n) {
+          K beats = 0;
+          for (int64_t j = 0; j < 16; j++) beats |= K(K(to_key(x[i + j]) ^ flip) < limit);
+          if (!beats) {
+            i += 16;
+            continue;
+          }
+        }
+        for (int64_t stop = std::min(n, i + 16); i < stop; i++) {
+          K key = K(to_key(x[i]) ^ flip);
+          if (!(key < limit)) continue;  // of equal keys the earlier position counts
+          pool[have++] = pack<P>(key, i);
+          if (have == capacity) cut(), limit = K(key_of(pool[k - 1]));
+        }
+      }
     }
-  }
-  std::nth_element(pool, pool + (k - 1), pool + have);
-  std::copy(pool, pool + k, packed);
+  });
+  cut();
 }
 
 template <class T>
@@ -69,15 +85,16 @@ void topk(DType type, const Lines& lines, const void* in, void* values, int64_t*
     using P = decltype(tag);
     double ns = 2.0 * double(n) + 20.0 * double(k) + 50;
     for_each_line<Scratch<P>>(lines, ns, in, values, indices, [&](const char* x, char* v, char* i, Scratch<P>& s) {
-      load_line(item, x, lines.step[0], n, s.line.data);
-      smallest_k<P>(type, s.line.data, n, k, largest, s.packed.data, s.other.data);
+      const void* line = x;  // read in place where it is contiguous
+      if (lines.step[0] != item) load_line(item, x, lines.step[0], n, s.line.data), line = s.line.data;
+      smallest_k<P>(type, line, n, k, largest, s.packed.data);
       P* sorted = s.packed.data;
       if (k <= 512) std::sort(sorted, sorted + k);
       else {
         std::sort(sorted, sorted + k, [](P a, P b) { return position_of(a) < position_of(b); });
         sorted = sort_packed(sorted, s.other.data, k, key_bits(type));
       }
-      if (v) store_values(item, s.line.data, sorted, k, v, lines.step[1]);
+      if (v) store_values(item, line, sorted, k, v, lines.step[1]);
       if (i) store_positions(sorted, k, i, lines.step[2]);
     });
   });

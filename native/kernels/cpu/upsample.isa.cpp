@@ -57,7 +57,8 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
     taps.at.reset(out), taps.weight.reset(out);
     for (int64_t i = 0; i < out; i++) {
       float source = u.mode == Interpolation::Nearest ? float(i) * scale : (float(i) + 0.5f) * scale;
-      int64_t at = in == out && u.scale[d] <= 0 ? i : int64_t(__builtin_floorf(source));
+      int64_t at = int64_t(__builtin_floorf(source));
+      if (u.mode == Interpolation::Nearest) at = in == out ? i : out == 2 * in ? i / 2 : at;  // whatever the given scale
       taps.at[i] = at < in - 1 ? at : in - 1;
       taps.weight[i] = 1;
     }
@@ -95,7 +96,6 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
     W source = u.align_corners ? scale * W(i) : scale * (W(i) + W(0.5)) - W(0.5);
     if (cubic) {
       W base = W(__builtin_floor(double(source))), t = source - base, a = W(-0.75);
-      if (in == out && u.scale[d] <= 0) base = W(i), t = 0;
       W w[4] = {cubic_outer<W>(t + 1, a), cubic_inner<W>(t, a), cubic_inner<W>(1 - t, a), cubic_outer<W>(2 - t, a)};
       for (int64_t k = 0; k < 4; k++) {
         int64_t at = int64_t(base) - 1 + k;
@@ -104,7 +104,7 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
       }
     } else {
       if (source < 0) source = 0;
-      if (in == out && u.scale[d] <= 0) source = W(i);
+      if (in == out) source = W(i);  // whatever the given scale
       int64_t at = int64_t(source) < in - 1 ? int64_t(source) : in - 1;
       W t = source - W(at);
       t = t < 0 ? W(0) : t > 1 ? W(1) : t;
