@@ -10,6 +10,7 @@ import flambeau as torch
 from ._schema import Mismatch, Signature
 
 REGISTRY: dict[str, Operator] = {}
+_EXACT = ("complex", "polar")  # whose out= must have the result's dtype
 
 
 class Operator:
@@ -24,13 +25,22 @@ class Operator:
         self.method, self.has_function, self.inplace, self.out = method, function, inplace, out
         self.__name__ = self.__qualname__ = name
         self.public_name = f"{namespace}_{name}" if namespace not in ("", "_nn") else name
-        self.overloads: list[tuple[Signature, Callable]] = []
+        self.pending: list[tuple[str, Callable]] = []  # schemas not yet parsed
+        self.parsed: list[tuple[Signature, Callable]] = []
         self.doc: str | None = None
         self.plain: Callable | None = None
 
     @property
     def schemas(self) -> list[str]:
         return [signature.schema for signature, _ in self.overloads]
+
+    @property
+    def overloads(self) -> list[tuple[Signature, Callable]]:
+        """Signatures and their functions in order; schemas are parsed at the first use."""
+        while self.pending:
+            schema, function = self.pending.pop(0)
+            self.parsed.append((Signature(schema), function))
+        return self.parsed
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
@@ -42,7 +52,7 @@ class Operator:
         return self.overloads[0][1]
 
     def add(self, schema: str, function: Callable) -> None:
-        self.overloads.append((Signature(schema), function))
+        self.pending.append((schema, function))
 
     def overload(self, *schemas: str) -> Callable[[Callable], Operator]:
         """Decorator that adds further schemas, computed by the decorated function."""
@@ -157,7 +167,8 @@ def aliases(table: dict[str, str], namespace: str = "") -> None:
         source = REGISTRY[original]
         made = Operator(alias, namespace, source.method and not namespace, source.has_function, source.inplace,
                         source.out)
-        made.overloads, made.plain, made.doc = source.overloads, source.plain, f"Alias of {original}."
+        made.pending, made.parsed, made.plain = source.pending, source.parsed, source.plain
+        made.doc = f"Alias of {original}."
         REGISTRY[f"{namespace}.{alias}" if namespace else alias] = made
 
 
@@ -179,6 +190,9 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def fill(name: str, target: torch.Tensor, source: torch.Tensor) -> None:
     """Copy source into the out tensor target, resized if its shape differs."""
+    if name in _EXACT and source.dtype != target.dtype:
+        raise RuntimeError(f"{name}(): Expected object of scalar type {dtype_name(source.dtype)} but got scalar type "
+                           f"{dtype_name(target.dtype)} for argument 'out'")
     if not torch.can_cast(source.dtype, target.dtype):
         raise RuntimeError(f"{name}(): result type {dtype_name(source.dtype)} can't be cast to the desired output "
                            f"type {dtype_name(target.dtype)}")
@@ -200,18 +214,37 @@ def named(name: str, fields: list[str], values: Any) -> tuple:
     return return_types.make(name, fields)(values)
 
 
-def install(root: Any, tensor: type, namespaces: dict[str, Any]) -> None:
-    """Place every registered operator: functions on root and the namespace modules, methods on the Tensor type."""
+def install(root: Any, tensor: type, namespaces: dict[str, Any], replace: bool = False) -> None:
+    """Place every registered operator whose namespace is given: functions on root ("") and the namespace modules,
+    methods on the Tensor type. What exists there already (a native operator) stays, unless `replace`."""
+    def put(place: Any, name: str, value: Any) -> None:
+        if replace or name not in vars(place):
+            setattr(place, name, value)
+
     for made in REGISTRY.values():
-        place = root if not made.namespace else namespaces[made.namespace]
+        place = namespaces.get(made.namespace) if made.namespace else root
+        if place is None:
+            continue
         if made.has_function:
-            setattr(place, made.name, made)
+            put(place, made.name, made)
         if made.method:
-            setattr(tensor, made.name, _method(made))
+            put(tensor, made.name, _method(made))
         if made.inplace:
-            setattr(tensor, made.name + "_", _inplace(made))
-            if made.has_function and not made.namespace:
-                setattr(place, made.name + "_", _inplace(made))
+            if made.method or not made.has_function:
+                put(tensor, made.name + "_", _inplace(made))
+            if made.has_function:
+                put(place, made.name + "_", _inplace(made))
+
+
+def install_aliases(place: Any, tensor: type | None, table: dict[str, str], source: Any = None) -> None:
+    """Further names {alias: name}: functions from source (place itself by default), methods, and in-place forms."""
+    source = place if source is None else source
+    for alias, name in table.items():
+        for suffix in ("", "_") if tensor is not None else ("",):
+            if alias + suffix not in vars(place) and hasattr(source, name + suffix):
+                setattr(place, alias + suffix, getattr(source, name + suffix))
+            if tensor is not None and alias + suffix not in vars(tensor) and hasattr(tensor, name + suffix):
+                setattr(tensor, alias + suffix, getattr(tensor, name + suffix))
 
 
 def _method(made: Operator) -> Callable:

@@ -5,9 +5,6 @@ dims are exchanged; `.mT` of it is the matrix again. No function here records a 
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
 from functools import lru_cache
 from typing import Any
 
@@ -20,8 +17,11 @@ _kept: list = []  # ctypes objects whose addresses are handed out
 
 
 @lru_cache(maxsize=1)
-def library() -> ctypes.CDLL:
+def library() -> Any:
     """The library, opened at the first use; its kernels are chosen by our own reading of the processor's features."""
+    import ctypes
+    import os
+    import sys
     try:
         import scipy_openblas32
     except ImportError as error:
@@ -54,15 +54,17 @@ def _core_type() -> str | None:
 
 @lru_cache(maxsize=None)
 def _routine(name: str, arguments: int) -> Any:
+    from ctypes import c_void_p
     function = getattr(library(), f"scipy_{name}_")
     function.restype = None
-    function.argtypes = [ctypes.c_void_p] * arguments
+    function.argtypes = [c_void_p] * arguments
     return function
 
 
 @lru_cache(maxsize=4096)
 def _constant(value: Any) -> int:
     """The address of a constant argument: a C int or a character."""
+    import ctypes
     held = ctypes.c_int(value) if isinstance(value, int) else ctypes.c_char(value.encode())
     _kept.append(held)
     return ctypes.addressof(held)

@@ -193,7 +193,9 @@ def sum_to_size(self, size):
         raise RuntimeError(f"size {{{list(size)}}} is not expandable to size {{{list(self.shape)}}}.")
     dims = list(range(extra)) + [dim + extra for dim, want in enumerate(size)
                                  if want == 1 and self.shape[dim + extra] != 1]
-    return self.sum(dims, keepdim=True).reshape(size) if dims else self.clone()
+    if not size:
+        return self.sum()
+    return self.sum(dims, keepdim=True).reshape(size) if dims else self
 
 
 @operator("logdet(Tensor self) -> Tensor", out=False)

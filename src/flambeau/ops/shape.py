@@ -348,7 +348,8 @@ def take_along_dim(self, indices, dim):
     wide, at = common.copy(), common
     if self.ndim:
         wide[dim], at[dim] = self.shape[dim], indices.shape[dim]
-    return self.expand(wide).gather(dim, indices.expand(at))
+    size = self.shape[dim] if self.ndim else 1
+    return self.expand(wide).gather(dim, torch.where(indices < 0, indices + size, indices).expand(at))
 
 
 @plain("unravel_index")
