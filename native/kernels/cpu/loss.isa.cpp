@@ -95,7 +95,7 @@ template <class T> FL_FN T log_sum_exp(const T* x, int64_t n) {
       [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
       });
-  return max + T(__builtin_log(double(sum_lanes(sum))));
+  return max + log_of(sum_lanes(sum));
 }
 
 template <class T> void entropy_forward(const CrossEntropyDesc& d) {

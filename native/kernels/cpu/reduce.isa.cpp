@@ -111,7 +111,7 @@ void by_rows(const Job& job) {
       alignas(64) char buffer[kBufferBytes];
       alignas(64) char states[kBatch * kLargestState];
       while (begin < end) {
-        int64_t i = begin % inner_size, run = inner_size - i;
+        int64_t i = inner_size == 1 ? 0 : begin % inner_size, run = inner_size - i;
         if (run > end - begin) run = end - begin;
         if (run > kBatch) run = kBatch;
         const char* base = job.in + offset_of(job.kept, job.kept_dims, begin, &Dim::in);
@@ -289,6 +289,8 @@ DType arithmetic_type(DType t) {
 
 bool positional(Reduce op) { return op >= Reduce::Argmax && op <= Reduce::Min; }
 
+bool adds(Reduce op) { return op <= Reduce::Prod || op == Reduce::CountNonzero; }
+
 void choose(Job& job, Reduce op, DType in, DType out) {
   DType type;
   switch (op) {
@@ -351,7 +353,7 @@ void choose(Job& job, Reduce op, DType in, DType out) {
 }
 
 // Dimensions of size > 1, split and, where the order is free, sorted by stride and joined.
-void arrange(Job& job, const ReduceDesc& d, bool keep_order) {
+void arrange(Job& job, const ReduceDesc& d, const int64_t* out_strides, bool keep_order) {
   job.kept_dims = job.reduced_dims = 0;
   job.results = job.n = 1;
   auto magnitude = [](int64_t s) { return s < 0 ? -s : s; };
@@ -359,7 +361,7 @@ void arrange(Job& job, const ReduceDesc& d, bool keep_order) {
     bool reduced = d.reduced >> k & 1;
     (reduced ? job.n : job.results) *= d.sizes[k];
     if (d.sizes[k] == 1) continue;
-    Dim dim = {d.sizes[k], d.in_strides[k], reduced ? 0 : d.out_strides[k], reduced || !job.out2 ? 0 : d.out2_strides[k]};
+    Dim dim = {d.sizes[k], d.in_strides[k], reduced ? 0 : out_strides[k], reduced || !job.out2 ? 0 : d.out2_strides[k]};
     Dim* list = reduced ? job.reduced : job.kept;
     int& count = reduced ? job.reduced_dims : job.kept_dims;
     int at = count++;
@@ -384,13 +386,11 @@ void arrange(Job& job, const ReduceDesc& d, bool keep_order) {
 
 void run(const ReduceDesc& d, Reduce op, char* out, char* out2, const int64_t* out_strides) {
   Job job;
-  ReduceDesc desc = d;
-  desc.out_strides = out_strides;
   job.in = d.in;
   job.out = out;
   job.out2 = out2;
   job.prepare = nullptr;
-  arrange(job, desc, positional(op));
+  arrange(job, d, out_strides, positional(op));
   const DType out2_dtype = d.out2_dtype != DType::None ? d.out2_dtype : d.in_dtype;
   job.context = {op, d.params[0], d.params[0], job.n, d.out_dtype, out2_dtype};
   choose(job, op, d.in_dtype, d.out_dtype);
@@ -406,6 +406,12 @@ void run(const ReduceDesc& d, Reduce op, char* out, char* out2, const int64_t* o
     for (int k = 0; k < job.reduced_dims; ++k) {
       int64_t s = job.reduced[k].in < 0 ? -job.reduced[k].in : job.reduced[k].in;
       if (s < along) along = s;
+    }
+    // Many results of a few elements each: gathered, so that neighbours share vectors.
+    const bool tiny = job.n <= (positional(op) ? 32 : 8) && job.results >= 64 && !adds(op);
+    if (tiny) {
+      by_columns(job);
+      return;
     }
     if (across < along) {
       if (!positional(op) && by_narrow_columns(job)) return;

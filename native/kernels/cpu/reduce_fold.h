@@ -45,9 +45,9 @@ const Fold* statistics_fold(Reduce op, DType compute);                   // redu
 namespace {
 
 // Writes `count` values of type C as elements of `to`.
-FL_FN void emit(const void* values, DType from, int64_t count, DType to, char* out, int64_t stride) {
+template <class C> FL_FN void emit(const C* values, DType from, int64_t count, DType to, char* out, int64_t stride) {
   if (from == to && count == 1) {
-    __builtin_memcpy(out, values, item_size(to));
+    __builtin_memcpy(out, values, sizeof(C));
     return;
   }
   char* const ptrs[2] = {out, (char*)values};
@@ -59,7 +59,7 @@ FL_FN void emit(const void* values, DType from, int64_t count, DType to, char* o
 template <class Op, class T = typename Op::T> FL_FN T fold_block(const T* x, int64_t n, const Op& op) {
   constexpr int W = kLanes<T>;
   using V = Vec<T>;
-  if (n <= 4) {
+  if (Op::scalar_is_fast && n <= 4) {
     T a = Op::identity();
     for (int64_t i = 0; i < n; ++i) a = Op::join(a, op.map(x[i]));
     return a;

@@ -15,6 +15,7 @@ template <class T> constexpr bool kFloating = T(0.5) != T(0);
 
 template <class X> struct Max {
   using T = X;
+  static constexpr bool scalar_is_fast = false;  // a branch on random data
   static constexpr T identity() { return kLowest<T>; }
   static constexpr T fill() { return identity(); }
   template <class V> FL_FN V join(V a, V b) {
@@ -30,6 +31,7 @@ template <class X> struct Max {
 };
 template <class X> struct Min {
   using T = X;
+  static constexpr bool scalar_is_fast = false;  // a branch on random data
   static constexpr T identity() { return kHighest<T>; }
   static constexpr T fill() { return identity(); }
   template <class V> FL_FN V join(V a, V b) {
@@ -63,7 +65,7 @@ template <class Op> struct Extremum {
     for (int64_t i = 0; i < count; ++i) ((T*)into)[i] = Op::join(((T*)into)[i], ((const T*)from)[i]);
   }
   static void finish(const char* states, int64_t count, const Results& r, const FoldContext& c) {
-    emit(states, dtype_of<T>::value, count, c.out_dtype, r.out, r.stride);
+    emit((const T*)states, dtype_of<T>::value, count, c.out_dtype, r.out, r.stride);
   }
   static constexpr Fold fold = {dtype_of<T>::value, sizeof(T), init, rows, columns, merge, finish};
 };

@@ -138,7 +138,7 @@ struct ComplexVariance {
       double value = s[i].m2, mean[2] = {c.n ? s[i].re : __builtin_nan(""), c.n ? s[i].im : __builtin_nan("")};
       finish_variance(&value, 1, c);
       emit(&value, DType::Float64, 1, c.out_dtype, r.out + i * r.stride, r.stride);
-      if (r.out2) emit(mean, DType::Complex128, 1, c.out2_dtype, r.out2 + i * r.stride2, r.stride2);
+      if (r.out2) emit((const Complex<double>*)mean, DType::Complex128, 1, c.out2_dtype, r.out2 + i * r.stride2, r.stride2);
     }
   }
   static constexpr Fold fold = {DType::Complex128, sizeof(S), init, rows, columns, merge, finish};
@@ -146,6 +146,7 @@ struct ComplexVariance {
 
 template <class X> struct MaxOf {
   using T = X;
+  static constexpr bool scalar_is_fast = false;
   static constexpr T identity() { return -T(__builtin_inf()); }
   static constexpr T fill() { return identity(); }
   template <class V> FL_FN V join(V a, V b) { return nan_max(a, b); }
@@ -208,9 +209,14 @@ template <class T> struct LogSumExp {
   }
   static void finish(const char* states, int64_t count, const Results& r, const FoldContext& c) {
     const S* s = (const S*)states;
-    for (int64_t i = 0; i < count; ++i) {
-      double value = shift(s[i].max) + __builtin_log(s[i].sum);
-      emit(&value, DType::Float64, 1, c.out_dtype, r.out + i * r.stride, r.stride);
+    constexpr int W = kLanes<double>;
+    alignas(FL_VB) double values[256] = {};
+    for (int64_t i = 0; i < count; i += 256) {
+      const int64_t k = count - i < 256 ? count - i : 256;
+      for (int64_t j = 0; j < k; ++j) values[j] = s[i + j].sum;
+      for (int64_t j = 0; j < k; j += W) store(values + j, log(vec_at(values + j)));
+      for (int64_t j = 0; j < k; ++j) values[j] += shift(s[i + j].max);
+      emit(values, DType::Float64, k, c.out_dtype, r.out + i * r.stride, r.stride);
     }
   }
   static constexpr Fold fold = {dtype_of<T>::value, sizeof(S), init, rows, columns, merge, finish};

@@ -10,6 +10,7 @@ constexpr int64_t kRowsBlock = 128;  // rows added in the element type
 
 template <class X> struct Sum {
   using T = X;
+  static constexpr bool scalar_is_fast = true;
   static constexpr T identity() { return T(0); }
   static constexpr T fill() { return T(0); }
   template <class V> FL_FN V join(V a, V b) { return a + b; }
@@ -23,6 +24,7 @@ template <class X> struct SumSquares : Sum<X> {
 };
 template <class X> struct Prod {
   using T = X;
+  static constexpr bool scalar_is_fast = true;
   static constexpr T identity() { return T(1); }
   static constexpr T fill() { return T(1); }
   template <class V> FL_FN V join(V a, V b) { return a * b; }
@@ -30,6 +32,7 @@ template <class X> struct Prod {
 };
 template <class X> struct MaxAbs {
   using T = X;
+  static constexpr bool scalar_is_fast = false;
   static constexpr T identity() { return T(0); }
   static constexpr T fill() { return T(0); }
   template <class V> FL_FN V join(V a, V b) { return nan_max(a, b); }
@@ -37,6 +40,7 @@ template <class X> struct MaxAbs {
 };
 template <class X> struct MinAbs {
   using T = X;
+  static constexpr bool scalar_is_fast = false;
   static constexpr T identity() { return T(__builtin_inf()); }
   static constexpr T fill() { return T(__builtin_inf()); }
   template <class V> FL_FN V join(V a, V b) { return nan_min(a, b); }
@@ -64,6 +68,7 @@ template <class T, class S> void finish_values(const S* s, int64_t count, T* val
 template <class Op, int Parts = 1> struct Folded {
   using T = typename Op::T;
   using S = typename StateOf<T>::type;
+  struct Value { T parts[Parts]; };
   static constexpr DType compute =
       T(0.5) == T(0) ? DType::Int64 : Parts == 1 ? dtype_of<T>::value : sizeof(T) == 4 ? DType::Complex64 : DType::Complex128;
 
@@ -123,7 +128,7 @@ template <class Op, int Parts = 1> struct Folded {
     for (int64_t i = 0; i < count; i += 256) {
       int64_t k = count - i < 256 ? count - i : 256;
       finish_values<T, S>((const S*)states + i * Parts, k * Parts, values, c);
-      emit(values, compute, k, c.out_dtype, r.out + i * r.stride, r.stride);
+      emit((const Value*)values, compute, k, c.out_dtype, r.out + i * r.stride, r.stride);
     }
   }
   static constexpr Fold fold = {compute, int(sizeof(S)) * Parts, init, rows, columns, merge, finish};

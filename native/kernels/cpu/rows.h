@@ -105,21 +105,26 @@ FL_FN void join(Moments& a, double n, double mean, double m2) {
   }
 }
 
+template <class V> FL_FN V larger(V a, V b) { return a > b ? a : b; }
+template <class V> FL_FN V log_lanes(V v) { return log(v); }
+template <class T> FL_FN T log_of(T x) { return log(splat<Vec<T>>(x))[0]; }
+
+// The largest element. NaN may or may not win: what follows (exp of differences to it) is NaN either way.
 template <class T> FL_FN T max_of(const T* x, int64_t n) {
   constexpr int W = kLanes<T>;
   const T lowest = -T(__builtin_inf());
   Vec<T> a = splat<Vec<T>>(lowest), b = a, c = a, d = a;
   int64_t i = 0;
   for (; i + 4 * W <= n; i += 4 * W) {
-    a = nan_max(a, vec_at(x + i));
-    b = nan_max(b, vec_at(x + i + W));
-    c = nan_max(c, vec_at(x + i + 2 * W));
-    d = nan_max(d, vec_at(x + i + 3 * W));
+    a = larger(a, vec_at(x + i));
+    b = larger(b, vec_at(x + i + W));
+    c = larger(c, vec_at(x + i + 2 * W));
+    d = larger(d, vec_at(x + i + 3 * W));
   }
-  for (; i + W <= n; i += W) a = nan_max(a, vec_at(x + i));
-  if (i < n) b = nan_max(b, load_partial<T>(x + i, n - i, lowest));
-  a = nan_max(nan_max(a, b), nan_max(c, d));
-  return fold_lanes<T>(a, [](Vec<T> u, Vec<T> v) __attribute__((always_inline)) { return nan_max(u, v); });
+  for (; i + W <= n; i += W) a = larger(a, vec_at(x + i));
+  if (i < n) b = larger(b, load_partial<T>(x + i, n - i, lowest));
+  a = larger(larger(a, b), larger(c, d));
+  return fold_lanes<T>(a, [](Vec<T> u, Vec<T> v) __attribute__((always_inline)) { return larger(u, v); });
 }
 
 // y = f(x) over a row; x may be y.

@@ -21,7 +21,7 @@ template <class T> void row_forward(const T* x, T* y, int64_t n, bool log) {
         [&](int64_t i, int64_t k) __attribute__((always_inline)) {
           return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
         });
-    const T log_sum = T(__builtin_log(double(sum_lanes(sum))));
+    const T log_sum = log_of(sum_lanes(sum));
     map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - max) - log_sum; });
     return;
   }
@@ -73,10 +73,10 @@ template <class T> void columns_forward(const T* x, int64_t ldx, T* y, int64_t l
   for (int64_t j = 0; j < width; j += kLanes<T>) {
     const int64_t k = width - j;
     Vec<T> max = splat<Vec<T>>(-T(__builtin_inf())), sum = {};
-    for (int64_t i = 0; i < n; ++i) max = nan_max(max, load_some(x + i * ldx + j, k));
+    for (int64_t i = 0; i < n; ++i) max = larger(max, load_some(x + i * ldx + j, k));
     if (log) {
       for (int64_t i = 0; i < n; ++i) sum += exp(load_some(x + i * ldx + j, k) - max);
-      for (int q = 0; q < kLanes<T>; ++q) sum[q] = T(__builtin_log(double(sum[q])));
+      sum = log_lanes(sum);
       for (int64_t i = 0; i < n; ++i) store_some(y + i * ldy + j, (load_some(x + i * ldx + j, k) - max) - sum, k);
       continue;
     }
