@@ -2,6 +2,7 @@
 // Included by *.isa.cpp sources only.
 #pragma once
 #include <cstdint>
+#include <type_traits>
 
 #include "base/half.h"
 #include "kernels/cpu/gemm_tile.h"

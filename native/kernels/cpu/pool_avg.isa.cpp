@@ -37,7 +37,8 @@ template <class T>
 void avg_channels(const PoolDesc& g, bool adaptive, const T* x, T* y) {
   using V = Wide<T>;
   constexpr int W = Vec<V>::W;
-  const int64_t lines = g.out[0] * g.out[1], block = 4 * W, shares = ceil_div(g.c, block);
+  constexpr int64_t block = 4 * W;
+  const int64_t lines = g.out[0] * g.out[1], shares = ceil_div(g.c, block);
   parallel_for(g.n * lines * shares, double(g.out[2] * block) * window_area(g, adaptive) * 0.1, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t c0 = item % shares * block, n = item / shares / lines, od = item / shares % lines / g.out[1], oh = item / shares % g.out[1];
@@ -47,16 +48,23 @@ void avg_channels(const PoolDesc& g, bool adaptive, const T* x, T* y) {
         const V divisor = V(divisor_of(g, wd, wh, ww));
         T* to = y + n * g.y_stride[0] + od * g.y_stride[2] + oh * g.y_stride[3] + ow * g.y_stride[4];
         const bool empty = wd.end <= wd.begin || wh.end <= wh.begin || ww.end <= ww.begin;
-        for (int64_t c = c0; c < least(g.c, c0 + block); c += W) {
-          const int m = int(least(W, g.c - c));
-          typename Vec<V>::type sum = {};
+        auto tile = [&](auto vectors, int64_t c, int m) {
+          constexpr int NV = decltype(vectors)::value;
+          typename Vec<V>::type sum[NV];
+          FL_UNROLL for (int j = 0; j < NV; ++j) sum[j] = typename Vec<V>::type{};
           for (int64_t d = wd.begin; d < wd.end; ++d)
             for (int64_t h = wh.begin; h < wh.end; ++h) {
-              const T* p = x + n * g.x_stride[0] + d * g.x_stride[2] + h * g.x_stride[3] + c;
-              for (int64_t w = ww.begin; w < ww.end; ++w) sum += load_wide(p + w * g.x_stride[4], m);
+              const T* p = x + n * g.x_stride[0] + d * g.x_stride[2] + h * g.x_stride[3] + ww.begin * g.x_stride[4] + c;
+              for (int64_t w = ww.begin; w < ww.end; ++w, p += g.x_stride[4]) {
+                FL_UNROLL for (int j = 0; j < NV; ++j) sum[j] += load_wide(p + j * W, m);
+              }
             }
-          store_narrow(to + c, empty ? sum : sum / divisor, m);
-        }
+          FL_UNROLL for (int j = 0; j < NV; ++j) store_narrow(to + c + j * W, empty ? sum[j] : sum[j] / divisor, m);
+        };
+        if (g.c - c0 >= block)
+          tile(std::integral_constant<int, 4>{}, c0, W);
+        else
+          for (int64_t c = c0; c < g.c; c += W) tile(std::integral_constant<int, 1>{}, c, int(least(W, g.c - c)));
       }
     }
   });
@@ -87,6 +95,7 @@ void avg_planes(const PoolDesc& g, const T* x, T* y) {
   const int64_t rows = g.in[0] * g.in[1];
   const double ns = double(rows * s.columns) * 0.15 + double(g.out[0] * g.out[1] * g.out[2]) * (0.1 * window_area(g, false) + 0.3);
   parallel_for(g.n * g.c, ns, [&](int64_t begin, int64_t end) {
+    const int64_t* tap = tap_columns(g, s);
     V* plane = (V*)scratch(Scratch::Input, size_t(rows * s.line + 4 * W) * sizeof(V));
     V* raw = (V*)scratch(Scratch::Output, size_t(s.columns + 4 * W + g.out[2] + W) * sizeof(V));
     V* divisor = raw + s.columns + 4 * W;
@@ -108,7 +117,7 @@ void avg_planes(const PoolDesc& g, const T* x, T* y) {
             for (int64_t d = wd.begin; d < wd.end; ++d)
               for (int64_t h = wh.begin; h < wh.end; ++h) {
                 const V* p = plane + (d * g.in[1] + h) * s.line + q;
-                for (int64_t t = 0; t < g.kernel[2]; ++t) sum += load(p + s.at(t));
+                for (int64_t t = 0; t < g.kernel[2]; ++t) sum += load(p + tap[t]);
               }
             if (m == W) {
               sum /= load(divisor + q);
@@ -184,6 +193,7 @@ void avg_backward_planes(const PoolDesc& g, const T* dy, T* dx) {
   const double ns = double(rows * s.columns) * 0.3 + double(g.out[0] * g.out[1] * g.out[2]) * (0.15 * window_area(g, false) + 0.3);
   parallel_for(g.n * g.c, ns, [&](int64_t begin, int64_t end) {
     const int64_t columns = ceil_div(g.out[2], W) * W;
+    const int64_t* tap = tap_columns(g, s);
     V* plane = (V*)scratch(Scratch::Input, size_t(rows * s.line + 4 * W) * sizeof(V));
     V* raw = (V*)scratch(Scratch::Output, size_t(s.columns + 4 * W + 2 * columns) * sizeof(V));
     V *divisor = raw + s.columns + 4 * W, *share = divisor + columns;
@@ -214,7 +224,7 @@ void avg_backward_planes(const PoolDesc& g, const T* dy, T* dx) {
           for (int64_t d = wd.begin; d < wd.end; ++d)
             for (int64_t h = wh.begin; h < wh.end; ++h)
               for (int64_t t = 0; t < g.kernel[2]; ++t) {
-                V* line = plane + (d * g.in[1] + h) * s.line + s.at(t);
+                V* line = plane + (d * g.in[1] + h) * s.line + tap[t];
                 for (int64_t q = 0; q < g.out[2]; q += W) {
                   const int m = int(least(W, g.out[2] - q));
                   if (m == W) store(line + q, load(line + q) + load(share + q));

@@ -6,6 +6,8 @@
 #include "kernels/cpu/pool.h"
 #include "kernels/cpu/scratch.h"
 
+#include <type_traits>
+
 namespace fl::cpu::FL_ISA {
 
 void max_pool(const PoolDesc&, bool adaptive, const void* x, void* y, int64_t* indices);
@@ -35,6 +37,9 @@ FL_INLINE T narrowed(Wide<T> v) {
   else return Narrow<T, Wide<T>>::of(v);
 }
 
+typedef uint16_t HalfShorts __attribute__((vector_size(FL_VB / 2), aligned(2), may_alias));
+typedef uint32_t Words __attribute__((vector_size(FL_VB)));
+
 // n (at most a vector) neighbours, widened.
 template <class T>
 FL_INLINE typename Vec<Wide<T>>::type load_wide(const T* p, int n) {
@@ -42,6 +47,9 @@ FL_INLINE typename Vec<Wide<T>>::type load_wide(const T* p, int n) {
   if constexpr (sizeof(T) == sizeof(Wide<T>)) {
     return n == W ? load(p) : load_n(p, n);
   } else {
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      if (n == W) return (Vec<float>::type)(__builtin_convertvector(*(const HalfShorts*)p, Words) << 16);
+    }
     alignas(FL_VB) Wide<T> lanes[W] = {};
     if (n == W)
       for (int l = 0; l < W; ++l) lanes[l] = widened(p[l]);
@@ -57,6 +65,13 @@ FL_INLINE void store_narrow(T* p, typename Vec<Wide<T>>::type v, int n) {
     if (n == W) store(p, v);
     else store_n(p, v, n);
   } else {
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      if (n == W) {
+        const Words x = (Words)v, rounded = (x + 0x7fff + ((x >> 16) & 1)) >> 16;
+        *(HalfShorts*)p = __builtin_convertvector((x & 0x7fffffff) > 0x7f800000 ? Words{} + 0x7fc0 : rounded, HalfShorts);
+        return;
+      }
+    }
     alignas(FL_VB) Wide<T> lanes[W];
     store(lanes, v);
     if (n == W)
@@ -103,6 +118,13 @@ FL_INLINE RowShape row_shape(const PoolDesc& g) {
   s.pitch = ceil_div(ceil_div(s.columns, s.stride), W) * W + W;
   s.line = s.pitch * s.stride;
   return s;
+}
+
+// Where the taps of a window lie in a row; in a scratch slot of the calling thread.
+FL_INLINE const int64_t* tap_columns(const PoolDesc& g, const RowShape& s) {
+  int64_t* at = (int64_t*)scratch(Scratch::Weight, size_t(g.kernel[2]) * sizeof(int64_t));
+  for (int64_t t = 0; t < g.kernel[2]; ++t) at[t] = s.at(t * g.dilation[2]);
+  return at;
 }
 
 template <class V, int phase, int... J>

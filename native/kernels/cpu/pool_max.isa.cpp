@@ -36,15 +36,24 @@ struct Best {
   }
 };
 
-template <class P>
-FL_INLINE void store_indices(int64_t* to, int64_t step, typename Vec<P>::type at, int n) {
-  constexpr int W = Vec<P>::W;
-  alignas(FL_VB) P lanes[W];
-  store(lanes, at);
-  if (step == 1 && n == W)
-    for (int l = 0; l < W; ++l) to[l] = lanes[l];
-  else
-    for (int l = 0; l < n; ++l) to[l * step] = lanes[l];
+typedef int32_t HalfWords __attribute__((vector_size(FL_VB / 2)));
+typedef int64_t Longs __attribute__((vector_size(FL_VB)));
+FL_INLINE void store_indices(int64_t* to, int64_t step, Vec<int64_t>::type at, int n) {
+  constexpr int W = Vec<int64_t>::W;
+  if (step == 1) {
+    if (n == W) store(to, at);
+    else store_n(to, at, n);
+    return;
+  }
+  for (int l = 0; l < n; ++l) to[l * step] = at[l];
+}
+FL_INLINE void store_indices(int64_t* to, int64_t step, Vec<int32_t>::type at, int n) {
+  constexpr int W = Vec<int64_t>::W;
+  HalfWords half[2];
+  __builtin_memcpy(half, &at, sizeof at);
+  const Longs low = __builtin_convertvector(half[0], Longs), high = __builtin_convertvector(half[1], Longs);
+  store_indices(to, step, low, n < W ? n : W);
+  if (n > W) store_indices(to + W * step, step, high, n - W);
 }
 
 // Vectors along the channels.
@@ -62,21 +71,29 @@ void max_channels(const PoolDesc& g, bool adaptive, const T* x, T* y, int64_t* i
         const Window ww = window_of(g, 2, ow, adaptive);
         const int64_t to = n * g.y_stride[0] + od * g.y_stride[2] + oh * g.y_stride[3] + ow * g.y_stride[4];
         const P first = P((wd.begin * g.in[1] + wh.begin) * g.in[2] + ww.begin);
-        for (int64_t c = 0; c < g.c; c += W) {
-          const int m = int(least(W, g.c - c));
-          Best<V> best;
-          best.value = typename Best<V>::Values{} + lowest_of<T>();
-          best.at = typename Best<V>::Positions{} + first;
+        auto tile = [&](auto vectors, int64_t c, int m) {
+          constexpr int NV = decltype(vectors)::value;
+          Best<V> best[NV];
+          FL_UNROLL for (int j = 0; j < NV; ++j) {
+            best[j].value = typename Best<V>::Values{} + lowest_of<T>();
+            best[j].at = typename Best<V>::Positions{} + first;
+          }
           for (int64_t d = wd.begin; d < wd.end; d += wd.step)
             for (int64_t h = wh.begin; h < wh.end; h += wh.step) {
-              const T* p = x + n * g.x_stride[0] + d * g.x_stride[2] + h * g.x_stride[3] + c;
-              const int64_t line = (d * g.in[1] + h) * g.in[2];
-              for (int64_t w = ww.begin; w < ww.end; w += ww.step)
-                best.take(load_wide(p + w * g.x_stride[4], m), typename Best<V>::Positions{} + P(line + w));
+              const T* p = x + n * g.x_stride[0] + d * g.x_stride[2] + h * g.x_stride[3] + ww.begin * g.x_stride[4] + c;
+              P at = P((d * g.in[1] + h) * g.in[2] + ww.begin);
+              for (int64_t w = ww.begin; w < ww.end; w += ww.step, p += ww.step * g.x_stride[4], at += P(ww.step)) {
+                FL_UNROLL for (int j = 0; j < NV; ++j) best[j].take(load_wide(p + j * W, m), typename Best<V>::Positions{} + at);
+              }
             }
-          store_narrow(y + to + c, best.value, m);
-          if (indices) store_indices<P>(indices + to + c, 1, best.at, m);
-        }
+          FL_UNROLL for (int j = 0; j < NV; ++j) {
+            store_narrow(y + to + c + j * W, best[j].value, m);
+            if (indices) store_indices(indices + to + c + j * W, 1, best[j].at, m);
+          }
+        };
+        int64_t c = 0;
+        for (; c + 4 * W <= g.c; c += 4 * W) tile(std::integral_constant<int, 4>{}, c, W);
+        for (; c < g.c; c += W) tile(std::integral_constant<int, 1>{}, c, int(least(W, g.c - c)));
       }
     }
   });
@@ -96,6 +113,7 @@ void max_planes(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
   Positions lane;
   for (int l = 0; l < W; ++l) lane[l] = P(l * g.stride[2]);
   parallel_for(g.n * g.c, ns, [&](int64_t begin, int64_t end) {
+    const int64_t* tap = tap_columns(g, s);
     V* plane = (V*)scratch(Scratch::Input, size_t(rows * s.line + 4 * W) * sizeof(V));
     V* raw = (V*)scratch(Scratch::Output, size_t(s.columns + 4 * W) * sizeof(V) + size_t(g.out[2] + W) * sizeof(P));
     P* first = (P*)(raw + ceil_div(s.columns + 3 * W, W) * W);  // the first column inside of each window
@@ -121,7 +139,7 @@ void max_planes(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
                 const V* p = plane + row * s.line + q;
                 const Positions at = lane + P(row * g.in[2] + q * g.stride[2] - g.pad[2]);
                 for (int64_t t = 0; t < g.kernel[2]; ++t)
-                  best.take(load(p + s.at(t * g.dilation[2])), at + P(t * g.dilation[2]));
+                  best.take(load(p + tap[t]), at + P(t * g.dilation[2]));
               }
             if (g.y_stride[4] == 1) {
               store_narrow(y + to + q, best.value, m);
@@ -130,7 +148,7 @@ void max_planes(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
               store(lanes, best.value);
               for (int l = 0; l < m; ++l) y[to + (q + l) * g.y_stride[4]] = narrowed<T>(lanes[l]);
             }
-            if (indices) store_indices<P>(indices + to + q * g.y_stride[4], g.y_stride[4], best.at, m);
+            if (indices) store_indices(indices + to + q * g.y_stride[4], g.y_stride[4], best.at, m);
           }
         }
     }
