@@ -1,7 +1,8 @@
-// What the elementwise operators compute: one struct a formula, with a static f that takes the operands and then the parameters.
-// f is a template over a scalar or a SIMD vector of floats, doubles or integers. The includer provides, before this file: the
-// namespace (FL_FORMULAS), FL_FN (how functions are declared), Elem<V>, splat<V>, sel(mask, a, b), and the maths functions called
-// here (exp, tanh, ...), so that the text serves processors and accelerators alike.
+// What the elementwise operators compute: one struct a formula, with a static f that takes the operands and then the
+// parameters. f is a template over a scalar or a SIMD vector of floats, doubles or integers. The includer provides,
+// before this file: the namespace (FL_FORMULAS), FL_FN (how functions are declared), Elem<V>, splat<V>, sel(mask, a,
+// b), and the maths functions called here (exp, tanh, ...), so that the text serves processors and accelerators
+// alike.
 #pragma once
 
 namespace FL_FORMULAS {
@@ -40,7 +41,7 @@ template <int N> struct Formula { static constexpr int kParams = N; };
 #define FL_TEST2(Name, ...) \
   struct Name : Formula<0> { template <class V> FL_FN auto f(V a, V b) { __VA_ARGS__ } };
 
-// ---- signs, rounding, powers ------------------------------------------------------------------------------------------------------
+// ---- signs, rounding, powers --------------------------------------------------------------------
 
 FL_UNARY(Neg, return V(-x);)
 FL_UNARY(Abs, if constexpr (E(-1) > E(0)) return x; else if constexpr (E(0.5) == E(0)) return sel(x < E(0), V(-x), x);
@@ -68,7 +69,7 @@ FL_FORMULA(RoundDecimals, 2, (V x, V p, V negative),
 FL_FORMULA(NanToNum, 3, (V x, V nan, V high, V low),
            return sel(x != x, nan, sel(x == E(kInfinity<E>), high, sel(x == -E(kInfinity<E>), low, x)));)
 
-// ---- exponential family -----------------------------------------------------------------------------------------------------------
+// ---- exponential family -------------------------------------------------------------------------
 
 FL_UNARY(Exp, return exp(x);)
 FL_UNARY(Exp2, return exp2(x);)
@@ -105,7 +106,7 @@ FL_BINARY(Logaddexp2, V m = sel((b > a) | (b != b), b, a), d = abs(a - b);
 FL_BINARY(Xlogy, V y = a * log(b); return sel(b != b, b, sel(a == E(0), splat<V>(E(0)), y));)
 FL_BINARY(Xlog1py, V y = a * log1p(b); return sel(b != b, b, sel(a == E(0), splat<V>(E(0)), y));)
 
-// ---- activations and their gradients ----------------------------------------------------------------------------------------------
+// ---- activations and their gradients ------------------------------------------------------------
 
 FL_UNARY(Relu, return sel(x < E(0), splat<V>(E(0)), x);)
 FL_UNARY(Silu, return x * sigmoid(x);)
@@ -158,7 +159,7 @@ FL_FORMULA(HardtanhGrad, 2, (V a, V b, V low, V high), return sel((b <= low) | (
 FL_FORMULA(ThresholdGrad, 1, (V a, V b, V threshold), return sel(b <= threshold, splat<V>(E(0)), a);)
 FL_FORMULA(ShrinkGrad, 1, (V a, V b, V lambda), return sel((b >= -lambda) & (b <= lambda), splat<V>(E(0)), a);)
 
-// ---- arithmetic -------------------------------------------------------------------------------------------------------------------
+// ---- arithmetic ---------------------------------------------------------------------------------
 
 FL_BINARY(Add, return V(a + b);)
 FL_BINARY(Sub, return V(a - b);)
@@ -167,7 +168,8 @@ FL_BINARY(Mul, return V(a * b);)
 FL_BINARY(Div, return a / b;)
 FL_BINARY(TruncDivFloat, return trunc(a / b);)
 FL_BINARY(FmodFloat, return fmod(a, b);)
-// Python's rules: the remainder has the divisor's sign, the quotient is floor((a - remainder) / b) put right for rounding.
+// Python's rules: the remainder has the divisor's sign, the quotient is floor((a - remainder) / b) put right for
+// rounding.
 FL_BINARY(RemainderFloat, V r = fmod(a, b); return sel((r != E(0)) & ((b < E(0)) != (r < E(0))), r + b, r);)
 FL_BINARY(FloorDivFloat,
           V r = fmod(a, b), q = (a - r) / b; q = sel((r != E(0)) & ((b < E(0)) != (r < E(0))), q - E(1), q);
@@ -198,7 +200,7 @@ FL_BINARY(BitOr, return V(a | b);)
 FL_BINARY(BitXor, return V(a ^ b);)
 FL_FORMULA(AddAlphaBool, 1, (V a, V b, V alpha), return V(a | (alpha & b));)
 
-// ---- tests ------------------------------------------------------------------------------------------------------------------------
+// ---- tests --------------------------------------------------------------------------------------
 
 FL_TEST1(LogicalNot, return x == Elem<V>(0);)
 FL_TEST1(NonZero, return x != Elem<V>(0);)

@@ -1,5 +1,5 @@
 // The elementwise operators: their complete lists, as X macros. An entry of a list is
-//   X(Name, Result, ns)    Result: Same = the input's dtype, Bool, or Real = real_type(input) (Abs, Angle, Real, Imag of complex)
+//   X(Name, Result, ns)    Result: Same = the input's dtype, Bool, or Real = real_type(input)
 //                          ns:     rough cost per float32 element on one core, for splitting work over threads
 // Parameters of an operator, if any, follow in its comment: consecutive scalars of the loop's dtype T.
 #pragma once

@@ -34,7 +34,8 @@ template <class To, class From> FL_FN To convert(From x) {
     if constexpr (sizeof(To) <= 2) return To(int32_t(x));
     else if constexpr (__is_same(To, uint32_t)) return To(int64_t(x));
     else if constexpr (__is_same(To, uint64_t))
-      return x < From(9223372036854775808.0) ? To(int64_t(x)) : To(int64_t(x - From(9223372036854775808.0))) ^ (1ull << 63);
+      return x < From(9223372036854775808.0) ? To(int64_t(x))
+                                             : To(int64_t(x - From(9223372036854775808.0))) ^ (1ull << 63);
     else return To(x);
   } else {
     return To(x);
@@ -44,7 +45,7 @@ template <class To> struct Convert : Formula<0> {
   template <class From> FL_FN To f(From x) { return convert<To>(x); }
 };
 
-// ---- float16 and bfloat16 to and from float: vectors, or blocks on the way to other types -------------------------------------------
+// ---- float16 and bfloat16 to and from float: vectors, or blocks on the way to other types -------
 
 #if FL_VB == 64
 FL_FN void widen_block(const Half* from, float* to, int64_t n) {
@@ -120,7 +121,8 @@ FL_FN void narrow_block(const float* from, BFloat16* to, int64_t n) {
 }
 
 // A reduced float on one side or both: by way of blocks of floats.
-template <class From, class To> void reduced_loop(int64_t n, char* const* ptrs, const int64_t* strides, const void* params) {
+template <class From, class To>
+void reduced_loop(int64_t n, char* const* ptrs, const int64_t* strides, const void* params) {
   bool simple = strides[0] == sizeof(To) && strides[1] == sizeof(From);
   if (!simple) {
     constexpr uint8_t sizes[2] = {sizeof(To), sizeof(From)};
@@ -173,7 +175,8 @@ template <class T> void copy_loop(int64_t n, char* const* ptrs, const int64_t* s
 }
 
 template <class From, class To> consteval Loop cast_loop() {
-  if constexpr (sizeof(From) == sizeof(To) && (__is_same(From, To) || (kWord<From> && kWord<To> && !__is_same(To, bool)))) {
+  if constexpr (sizeof(From) == sizeof(To) &&
+                (__is_same(From, To) || (kWord<From> && kWord<To> && !__is_same(To, bool)))) {
     if constexpr (sizeof(To) == 1) return copy_loop<uint8_t>;
     else if constexpr (sizeof(To) == 2) return copy_loop<uint16_t>;
     else if constexpr (sizeof(To) == 4) return copy_loop<uint32_t>;
@@ -187,17 +190,20 @@ template <class From, class To> consteval Loop cast_loop() {
 }
 template <class From> consteval Row cast_row() {
   return {{cast_loop<From, bool>(), cast_loop<From, uint8_t>(), cast_loop<From, int8_t>(), cast_loop<From, int16_t>(),
-           cast_loop<From, int32_t>(), cast_loop<From, int64_t>(), cast_loop<From, uint16_t>(), cast_loop<From, uint32_t>(),
-           cast_loop<From, uint64_t>(), cast_loop<From, Half>(), cast_loop<From, BFloat16>(), cast_loop<From, float>(),
-           cast_loop<From, double>(), cast_loop<From, Complex<float>>(), cast_loop<From, Complex<double>>()}};
+           cast_loop<From, int32_t>(), cast_loop<From, int64_t>(), cast_loop<From, uint16_t>(),
+           cast_loop<From, uint32_t>(), cast_loop<From, uint64_t>(), cast_loop<From, Half>(),
+           cast_loop<From, BFloat16>(), cast_loop<From, float>(), cast_loop<From, double>(),
+           cast_loop<From, Complex<float>>(), cast_loop<From, Complex<double>>()}};
 }
 
 }  // namespace
 
 extern const Row cast_from[kDTypes];
+// Bool is read as bytes 0 and 1.
 constinit const Row cast_from[kDTypes] = {
-    cast_row<bool>(),     cast_row<uint8_t>(),  cast_row<int8_t>(),   cast_row<int16_t>(), cast_row<int32_t>(),
-    cast_row<int64_t>(),  cast_row<uint16_t>(), cast_row<uint32_t>(), cast_row<uint64_t>(), cast_row<Half>(),
-    cast_row<BFloat16>(), cast_row<float>(),    cast_row<double>(),   cast_row<Complex<float>>(), cast_row<Complex<double>>()};
+    cast_row<uint8_t>(),  cast_row<uint8_t>(),        cast_row<int8_t>(),         cast_row<int16_t>(),
+    cast_row<int32_t>(),  cast_row<int64_t>(),        cast_row<uint16_t>(),       cast_row<uint32_t>(),
+    cast_row<uint64_t>(), cast_row<Half>(),           cast_row<BFloat16>(),       cast_row<float>(),
+    cast_row<double>(),   cast_row<Complex<float>>(), cast_row<Complex<double>>()};
 
 }  // namespace fl::cpu::FL_ISA

@@ -25,7 +25,8 @@ Z expm1_complex(Z z) {
 // log(1 + z), with |1 + z|^2 - 1 = a (2 + a) + b^2 near the origin
 Z log1p_complex(Z z) {
   double a = re(z), b = im(z);
-  if (std::fabs(a) < 0.5 && std::fabs(b) < 0.5) return make(0.5 * std::log1p(a * (2 + a) + b * b), std::atan2(b, 1 + a));
+  if (std::fabs(a) < 0.5 && std::fabs(b) < 0.5)
+    return make(0.5 * std::log1p(a * (2 + a) + b * b), std::atan2(b, 1 + a));
   return __builtin_clog(make(1 + a, b));
 }
 Z reciprocal(Z z) {
@@ -52,7 +53,9 @@ Z pow_complex(Z a, Z b) {
 // log(exp(a) + exp(b)), from the operand with the larger real part
 Z logaddexp_complex(Z a, Z b) {
   Z m = re(a) >= re(b) ? a : b, l = re(a) >= re(b) ? b : a;
-  if (std::isinf(re(m)) && re(m) == re(l)) return re(m) > 0 ? __builtin_clog(__builtin_cexp(make(0, im(a))) + __builtin_cexp(make(0, im(b)))) + make(re(m), 0) : m;
+  if (std::isinf(re(m)) && re(m) == re(l))
+    return re(m) > 0 ? __builtin_clog(__builtin_cexp(make(0, im(a))) + __builtin_cexp(make(0, im(b)))) + make(re(m), 0)
+                     : m;
   return m + log1p_complex(__builtin_cexp(l - m));
 }
 

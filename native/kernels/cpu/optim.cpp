@@ -8,7 +8,8 @@
 namespace fl::cpu {
 
 template <class Step>
-static void for_pieces(const Step& step, void (*kernel)(const Step&, int64_t, int64_t, int64_t), double ns_per_element) {
+static void for_pieces(const Step& step, void (*kernel)(const Step&, int64_t, int64_t, int64_t),
+                       double ns_per_element) {
   const ParamList& list = step.list;
   int64_t total = 0;
   for (int64_t t = 0; t < list.count; t++) total += list.sizes[t];
@@ -24,7 +25,9 @@ static void for_pieces(const Step& step, void (*kernel)(const Step&, int64_t, in
 }
 
 void sgd_step(DType dtype, const SgdStep& step) { for_pieces(step, optim_kernels().sgd[dtype == DType::Float64], 0.3); }
-void adam_step(DType dtype, const AdamStep& step) { for_pieces(step, optim_kernels().adam[dtype == DType::Float64], 0.8); }
+void adam_step(DType dtype, const AdamStep& step) {
+  for_pieces(step, optim_kernels().adam[dtype == DType::Float64], 0.8);
+}
 void rmsprop_step(DType dtype, const RmspropStep& step) {
   for_pieces(step, optim_kernels().rmsprop[dtype == DType::Float64], 0.8);
 }

@@ -1,5 +1,5 @@
-// Fused optimiser steps: one call updates a whole list of contiguous parameters of one dtype (Float32 or Float64), in parallel over
-// equal pieces. The order of the arithmetic is that of PyTorch's single-tensor implementations.
+// Fused optimiser steps: one call updates a whole list of contiguous parameters of one dtype (Float32 or Float64), in
+// parallel over equal pieces. The order of the arithmetic is that of PyTorch's single-tensor implementations.
 #pragma once
 #include <cstdint>
 
@@ -19,7 +19,7 @@ struct ParamList {
 struct SgdStep {
   ParamList list;
   void* const* momentum_buffers;  // null when momentum = 0
-  const uint8_t* fresh;           // per tensor: 1 = its buffer is not set yet and becomes the gradient; null = none is fresh
+  const uint8_t* fresh;  // per tensor: 1 = its buffer is not set yet and becomes the gradient; null = none is fresh
   double lr, momentum, dampening, weight_decay;
   bool nesterov, maximize;
 };

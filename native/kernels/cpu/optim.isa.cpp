@@ -79,7 +79,8 @@ template <class T> void adam(const AdamStep& o, int64_t t, int64_t begin, int64_
     s[0] = lerp_to(s[0], d, weight1);
     s[1] = s[1] * beta2 + (weight2 * d) * d;
   };
-  T* states[4] = {piece<T>(o.exp_avgs, t, begin), piece<T>(o.exp_avg_sqs, t, begin), piece<T>(o.max_exp_avg_sqs, t, begin)};
+  T* states[4] = {piece<T>(o.exp_avgs, t, begin), piece<T>(o.exp_avg_sqs, t, begin),
+                  piece<T>(o.max_exp_avg_sqs, t, begin)};
   if (o.max_exp_avg_sqs) {
     sweep<T, 3>(n, p, g, states, [=](V& x, V d, V* s) {
       moments(x, d, s);
@@ -96,13 +97,15 @@ template <class T> void adam(const AdamStep& o, int64_t t, int64_t begin, int64_
 }
 
 // States: the square average, then (centered) the gradient average, then (momentum) the buffer.
-template <class T, bool centered, bool with_momentum> FL_FN void rmsprop_of(const RmspropStep& o, int64_t t, int64_t begin, int64_t n) {
+template <class T, bool centered, bool with_momentum>
+FL_FN void rmsprop_of(const RmspropStep& o, int64_t t, int64_t begin, int64_t n) {
   using V = Vec<T>;
   constexpr int S = 1 + centered + with_momentum;
   T* states[S + 1] = {piece<T>(o.square_avgs, t, begin)};
   if (centered) states[1] = piece<T>(o.grad_avgs, t, begin);
   if (with_momentum) states[S - 1] = piece<T>(o.momentum_buffers, t, begin);
-  T lr = T(-o.lr), alpha = T(o.alpha), rest = T(1 - o.alpha), eps = T(o.eps), decay = T(o.weight_decay), momentum = T(o.momentum);
+  T lr = T(-o.lr), alpha = T(o.alpha), rest = T(1 - o.alpha), eps = T(o.eps), decay = T(o.weight_decay),
+    momentum = T(o.momentum);
   bool maximize = o.maximize;
   sweep<T, S>(n, piece<T>(o.list.params, t, begin), gradient<T>(o, t, begin), states, [=](V& x, V d, V* s) {
     d = effective(d, x, decay, maximize);
@@ -123,7 +126,8 @@ template <class T, bool centered, bool with_momentum> FL_FN void rmsprop_of(cons
 }
 template <class T> void rmsprop(const RmspropStep& o, int64_t t, int64_t begin, int64_t n) {
   bool momentum = o.momentum > 0 && o.momentum_buffers;
-  if (o.grad_avgs) return momentum ? rmsprop_of<T, true, true>(o, t, begin, n) : rmsprop_of<T, true, false>(o, t, begin, n);
+  if (o.grad_avgs)
+    return momentum ? rmsprop_of<T, true, true>(o, t, begin, n) : rmsprop_of<T, true, false>(o, t, begin, n);
   return momentum ? rmsprop_of<T, false, true>(o, t, begin, n) : rmsprop_of<T, false, false>(o, t, begin, n);
 }
 

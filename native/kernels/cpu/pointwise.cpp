@@ -1,4 +1,5 @@
-// Parts of the pointwise kernels that do not depend on the instruction set: strided operands, the division-by-zero flag.
+// Parts of the pointwise kernels that do not depend on the instruction set: strided operands, the division-by-zero
+// flag.
 #include "kernels/cpu/pointwise.h"
 
 #include <algorithm>

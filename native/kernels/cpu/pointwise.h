@@ -1,5 +1,6 @@
-// Elementwise loops over raw pointers: one function per operator and element type, found through a table. Dimensions, broadcasting,
-// threads and mixed types are the caller's; so is float16/bfloat16 arithmetic (convert blocks to Float32 with `cast` and back).
+// Elementwise loops over raw pointers: one function per operator and element type, found through a table. Dimensions,
+// broadcasting, threads and mixed types are the caller's; so is float16/bfloat16 arithmetic (convert blocks to
+// Float32 with `cast` and back).
 #pragma once
 #include <cstdint>
 
@@ -9,9 +10,9 @@
 
 namespace fl::cpu {
 
-// One pass over n elements. ptrs[0] is the output, ptrs[1..] the inputs; strides in bytes, one per pointer (0 = broadcast).
-// The output may equal an input exactly (same pointer and stride), not overlap one otherwise.
-// params: consecutive scalars of the loop's dtype T (see pointwise_ops.h), or null for an operator without parameters.
+// One pass over n elements. ptrs[0] is the output, ptrs[1..] the inputs; strides in bytes, one per pointer (0 =
+// broadcast). The output may equal an input exactly (same pointer and stride), not overlap one otherwise. params:
+// consecutive scalars of the loop's dtype T (see pointwise_ops.h), or null for an operator without parameters.
 using Loop = void (*)(int64_t n, char* const* ptrs, const int64_t* strides, const void* params);
 
 enum class Result : uint8_t { Same, Bool, Real };  // output dtype: the input's, Bool, real_type(input)
@@ -49,20 +50,21 @@ constexpr double cost(Unary op, DType t) { return cost(kUnaryCost[int(op)], t); 
 constexpr double cost(Binary op, DType t) { return cost(kBinaryCost[int(op)], t); }
 constexpr double cost(Ternary op, DType t) { return cost(kTernaryCost[int(op)], t); }
 
-// table.unary[int(op)][int(dtype)] etc.: rows of kDTypes loops, indexed by the INPUT dtype (for Where: of its values). A null loop
-// is not offered: the caller promotes or raises. Float16/BFloat16 are offered by cast, Where and a few sign and comparison loops only.
+// table.unary[int(op)][int(dtype)] etc.: rows of kDTypes loops, indexed by the INPUT dtype (for Where: of its
+// values). A null loop is not offered: the caller promotes or raises. Float16/BFloat16 are offered by cast, Where and
+// a few sign and comparison loops only.
 struct PointwiseKernels {
   const Loop* unary[kUnaryOps];
   const Loop* binary[kBinaryOps];
   const Loop* ternary[kTernaryOps];
-  // cast[from][to], ptrs[0] = out, ptrs[1] = in; cast[t][t] copies, and fills with input stride 0. PyTorch's conversions:
-  // float to integer truncates, complex to real takes the real part, anything to Bool is x != 0.
+  // cast[from][to], ptrs[0] = out, ptrs[1] = in; cast[t][t] copies, and fills with input stride 0. PyTorch's
+  // conversions: float to integer truncates, complex to real takes the real part, anything to Bool is x != 0.
   const Loop* cast[kDTypes];
 };
 FL_KERNEL_FAMILY(PointwiseKernels, pointwise_kernels)
 
-// True if an integer FloorDiv, TruncDiv, Remainder or Fmod met a zero divisor since the last call (any thread); resets the flag.
-// Such elements get the value 0. The caller raises "ZeroDivisionError".
+// True if an integer FloorDiv, TruncDiv, Remainder or Fmod met a zero divisor since the last call (any thread);
+// resets the flag. Such elements get the value 0. The caller raises "ZeroDivisionError".
 bool take_division_by_zero();
 
 }  // namespace fl::cpu

@@ -53,7 +53,8 @@ template <class T> void where_loop(int64_t n, char* const* ptrs, const int64_t* 
     return;
   }
   for (int64_t i = 0; i < n; i++)
-    *(T*)(ptrs[0] + i * s[0]) = *(const uint8_t*)(ptrs[1] + i * s[1]) ? *(const T*)(ptrs[2] + i * s[2]) : *(const T*)(ptrs[3] + i * s[3]);
+    *(T*)(ptrs[0] + i * s[0]) =
+        *(const uint8_t*)(ptrs[1] + i * s[1]) ? *(const T*)(ptrs[2] + i * s[2]) : *(const T*)(ptrs[3] + i * s[3]);
 }
 
 consteval Row where_row() {
@@ -94,7 +95,8 @@ const Row binary_Fmin = vector_floats<Fmin, 2>() | vector_integers<Minimum, 2>()
 const Row binary_Hypot = vector_floats<Hypot, 2>();
 const Row binary_Nextafter = scalar_floats<Nextafter, 2>();
 const Row binary_Copysign = vector_floats<Copysign, 2>();
-const Row binary_Heaviside = vector_floats<Heaviside, 2>() | vector_integers<Heaviside, 2>() | vector_bool<Heaviside, 2>();
+const Row binary_Heaviside =
+    vector_floats<Heaviside, 2>() | vector_integers<Heaviside, 2>() | vector_bool<Heaviside, 2>();
 
 const Row binary_BitAnd = vector_wrapping<BitAnd, 2>() | vector_bool<BitAnd, 2>();
 const Row binary_BitOr = vector_wrapping<BitOr, 2>() | vector_bool<BitOr, 2>();

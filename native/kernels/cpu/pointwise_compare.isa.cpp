@@ -9,7 +9,8 @@ template <class Op> consteval Row wrapping_test() {
   return plain<Op, 2, bool, uint8_t>(DType::UInt8) | plain<Op, 2, bool, uint8_t>(DType::Int8) |
          plain<Op, 2, bool, uint16_t>(DType::UInt16) | plain<Op, 2, bool, uint16_t>(DType::Int16) |
          plain<Op, 2, bool, uint32_t>(DType::UInt32) | plain<Op, 2, bool, uint32_t>(DType::Int32) |
-         plain<Op, 2, bool, uint64_t>(DType::UInt64) | plain<Op, 2, bool, uint64_t>(DType::Int64) | plain_bool<Op, 2, bool>();
+         plain<Op, 2, bool, uint64_t>(DType::UInt64) | plain<Op, 2, bool, uint64_t>(DType::Int64) |
+         plain_bool<Op, 2, bool>();
 }
 template <class Op> consteval Row equality() {
   return plain_floats<Op, 2, bool>() | wrapping_test<Op>() | plain_complex<Op, 2, bool>();

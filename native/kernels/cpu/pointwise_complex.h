@@ -3,9 +3,10 @@
 #pragma once
 #include "kernels/cpu/pointwise_loop.h"
 
-#define FL_COMPLEX_UNARY(X)                                                                                                \
-  X(Sqrt) X(Rsqrt) X(Exp) X(Exp2) X(Expm1) X(Log) X(Log2) X(Log10) X(Log1p) X(Sin) X(Cos) X(Tan) X(Asin) X(Acos) X(Atan)   \
-  X(Sinh) X(Cosh) X(Tanh) X(Asinh) X(Acosh) X(Atanh) X(Sigmoid) X(Silu) X(Angle) X(PowScalar) X(Pow) X(Logaddexp)
+#define FL_COMPLEX_UNARY(X)                                                                                      \
+  X(Sqrt)                                                                                                        \
+  X(Rsqrt) X(Exp) X(Exp2) X(Expm1) X(Log) X(Log2) X(Log10) X(Log1p) X(Sin) X(Cos) X(Tan) X(Asin) X(Acos) X(Atan) \
+      X(Sinh) X(Cosh) X(Tanh) X(Asinh) X(Acosh) X(Atanh) X(Sigmoid) X(Silu) X(Angle) X(PowScalar) X(Pow) X(Logaddexp)
 
 namespace fl::cpu {
 #define FL_X(name)                                                                      \
@@ -41,8 +42,18 @@ struct SgnComplex : Formula<0> {
 struct ReciprocalComplex : Formula<0> {
   template <class T> FL_FN Complex<T> f(Complex<T> z) { return Complex<T>(1, 0) / z; }
 };
-struct NonZeroComplex : Formula<0> { template <class T> FL_FN bool f(Complex<T> z) { return (z.re != 0) | (z.im != 0); } };
-struct IsZeroComplex : Formula<0> { template <class T> FL_FN bool f(Complex<T> z) { return (z.re == 0) & (z.im == 0); } };
+struct NonZeroComplex : Formula<0> {
+  template <class T>
+  FL_FN bool f(Complex<T> z) {
+    return (z.re != 0) | (z.im != 0);
+  }
+};
+struct IsZeroComplex : Formula<0> {
+  template <class T>
+  FL_FN bool f(Complex<T> z) {
+    return (z.re == 0) & (z.im == 0);
+  }
+};
 struct IsNanComplex : Formula<0> {
   template <class T> FL_FN bool f(Complex<T> z) { return (z.re != z.re) | (z.im != z.im); }
 };
@@ -67,10 +78,16 @@ struct LerpScalarComplex : Formula<1> {
   }
 };
 struct LerpComplex : Formula<0> {
-  template <class T> FL_FN Complex<T> f(Complex<T> a, Complex<T> b, Complex<T> w) { return LerpScalarComplex::f(a, b, w); }
+  template <class T>
+  FL_FN Complex<T> f(Complex<T> a, Complex<T> b, Complex<T> w) {
+    return LerpScalarComplex::f(a, b, w);
+  }
 };
 template <class Op> struct Boolean2 : Formula<0> {  // a logical operator of complex operands
-  template <class T> FL_FN bool f(Complex<T> a, Complex<T> b) { return Op::f(NonZeroComplex::f(a), NonZeroComplex::f(b)); }
+  template <class T>
+  FL_FN bool f(Complex<T> a, Complex<T> b) {
+    return Op::f(NonZeroComplex::f(a), NonZeroComplex::f(b));
+  }
 };
 
 template <class Op, class T> consteval Row to_real(DType t) { return row(t, plain_loop<Op, Complex<T>, T, 1>); }

@@ -1,5 +1,5 @@
 // The loops that carry a formula over n elements, and the rows of a kernel table. Three kinds:
-//   vector_loop  explicit SIMD vectors; operands contiguous or broadcast, anything else goes block by block through strided_loop
+//   vector_loop  explicit SIMD vectors; operands contiguous or broadcast, others by blocks through strided_loop
 //   plain_loop   a scalar formula that the compiler vectorises (comparisons, conversions, integers)
 //   scalar_loop  a scalar formula that calls functions; any strides
 #pragma once
@@ -69,22 +69,24 @@ void vector_loop(int64_t n, char* const* ptrs, const int64_t* strides, const voi
   }(std::make_index_sequence<N>(), std::make_index_sequence<Op::kParams>());
 }
 
-// R: type of the output. bool operands are read as bytes.
+// R: type of the output. bool operands are read as bytes. Pointers and strides are copied: stores of bytes could
+// alias the arrays.
 template <class Op, class T, class R, int N>
 void plain_loop(int64_t n, char* const* ptrs, const int64_t* strides, const void* params) {
   T p[Op::kParams + 1];
   for (int k = 0; k < Op::kParams; k++) p[k] = ((const T*)params)[k];
   [&]<size_t... I, size_t... P>(std::index_sequence<I...>, std::index_sequence<P...>) __attribute__((always_inline)) {
-    const int64_t* s = strides + 1;
+    const char* in[N] = {ptrs[I + 1]...};
+    const int64_t s[N] = {strides[I + 1]...};
     if (strides[0] == sizeof(R)) {
       R* out = (R*)ptrs[0];
       if (((s[I] == sizeof(T)) && ...)) {
 #pragma GCC ivdep
-        for (int64_t i = 0; i < n; i++) out[i] = R(Op::f(((const T*)ptrs[I + 1])[i]..., p[P]...));
+        for (int64_t i = 0; i < n; i++) out[i] = R(Op::f(((const T*)in[I])[i]..., p[P]...));
         return;
       }
       if constexpr (N == 2) {
-        const T *a = (const T*)ptrs[1], *b = (const T*)ptrs[2];
+        const T *a = (const T*)in[0], *b = (const T*)in[1];
         if (s[0] == sizeof(T) && s[1] == 0 && n > 0) {
           T y = *b;
 #pragma GCC ivdep
@@ -99,8 +101,9 @@ void plain_loop(int64_t n, char* const* ptrs, const int64_t* strides, const void
         }
       }
     }
-    for (int64_t i = 0; i < n; i++)
-      *(R*)(ptrs[0] + i * strides[0]) = R(Op::f(*(const T*)(ptrs[I + 1] + i * s[I])..., p[P]...));
+    char* out = ptrs[0];
+    int64_t out_stride = strides[0];
+    for (int64_t i = 0; i < n; i++) *(R*)(out + i * out_stride) = R(Op::f(*(const T*)(in[I] + i * s[I])..., p[P]...));
   }(std::make_index_sequence<N>(), std::make_index_sequence<Op::kParams>());
 }
 
@@ -109,12 +112,15 @@ void scalar_loop(int64_t n, char* const* ptrs, const int64_t* strides, const voi
   T p[Op::kParams + 1];
   for (int k = 0; k < Op::kParams; k++) p[k] = ((const T*)params)[k];
   [&]<size_t... I, size_t... P>(std::index_sequence<I...>, std::index_sequence<P...>) __attribute__((always_inline)) {
-    for (int64_t i = 0; i < n; i++)
-      *(R*)(ptrs[0] + i * strides[0]) = R(Op::f(*(const T*)(ptrs[I + 1] + i * strides[I + 1])..., p[P]...));
+    const char* in[N] = {ptrs[I + 1]...};
+    const int64_t s[N] = {strides[I + 1]...};
+    char* out = ptrs[0];
+    int64_t out_stride = strides[0];
+    for (int64_t i = 0; i < n; i++) *(R*)(out + i * out_stride) = R(Op::f(*(const T*)(in[I] + i * s[I])..., p[P]...));
   }(std::make_index_sequence<N>(), std::make_index_sequence<Op::kParams>());
 }
 
-// ---- rows of the usual groups of dtypes ---------------------------------------------------------------------------------------------
+// ---- rows of the usual groups of dtypes ---------------------------------------------------------
 
 template <class Op, int N> consteval Row vector_floats() {
   return row(DType::Float32, vector_loop<Op, float, N>) | row(DType::Float64, vector_loop<Op, double, N>);
@@ -147,10 +153,10 @@ template <class Op, int N, class R = void> consteval Row plain_floats() {
   return plain<Op, N, R, float>(DType::Float32) | plain<Op, N, R, double>(DType::Float64);
 }
 template <class Op, int N, class R = void> consteval Row plain_integers() {
-  return plain<Op, N, R, uint8_t>(DType::UInt8) | plain<Op, N, R, int8_t>(DType::Int8) | plain<Op, N, R, int16_t>(DType::Int16) |
-         plain<Op, N, R, int32_t>(DType::Int32) | plain<Op, N, R, int64_t>(DType::Int64) |
-         plain<Op, N, R, uint16_t>(DType::UInt16) | plain<Op, N, R, uint32_t>(DType::UInt32) |
-         plain<Op, N, R, uint64_t>(DType::UInt64);
+  return plain<Op, N, R, uint8_t>(DType::UInt8) | plain<Op, N, R, int8_t>(DType::Int8) |
+         plain<Op, N, R, int16_t>(DType::Int16) | plain<Op, N, R, int32_t>(DType::Int32) |
+         plain<Op, N, R, int64_t>(DType::Int64) | plain<Op, N, R, uint16_t>(DType::UInt16) |
+         plain<Op, N, R, uint32_t>(DType::UInt32) | plain<Op, N, R, uint64_t>(DType::UInt64);
 }
 template <class Op, int N, class R = void> consteval Row plain_bool() { return plain<Op, N, R, uint8_t>(DType::Bool); }
 template <class Op, int N, class R = void> consteval Row plain_complex() {
@@ -161,8 +167,9 @@ template <class Op, int N> consteval Row scalar_floats() {
   return scalar<Op, N, float>(DType::Float32) | scalar<Op, N, double>(DType::Float64);
 }
 template <class Op, int N> consteval Row scalar_integers() {
-  return scalar<Op, N, uint8_t>(DType::UInt8) | scalar<Op, N, int8_t>(DType::Int8) | scalar<Op, N, int16_t>(DType::Int16) |
-         scalar<Op, N, int32_t>(DType::Int32) | scalar<Op, N, int64_t>(DType::Int64) | scalar<Op, N, uint16_t>(DType::UInt16) |
+  return scalar<Op, N, uint8_t>(DType::UInt8) | scalar<Op, N, int8_t>(DType::Int8) |
+         scalar<Op, N, int16_t>(DType::Int16) | scalar<Op, N, int32_t>(DType::Int32) |
+         scalar<Op, N, int64_t>(DType::Int64) | scalar<Op, N, uint16_t>(DType::UInt16) |
          scalar<Op, N, uint32_t>(DType::UInt32) | scalar<Op, N, uint64_t>(DType::UInt64);
 }
 template <class Op, int N> consteval Row scalar_complex() {

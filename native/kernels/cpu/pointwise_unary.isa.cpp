@@ -16,7 +16,8 @@ void nan_to_num_complex(int64_t n, char* const* ptrs, const int64_t* strides, co
   const T* p = (const T*)params;
   for (int64_t i = 0; i < n; i++) {
     Complex<T> z = *(const Complex<T>*)(ptrs[1] + i * strides[1]);
-    *(Complex<T>*)(ptrs[0] + i * strides[0]) = {NanToNum::f(z.re, p[0], p[1], p[2]), NanToNum::f(z.im, p[0], p[1], p[2])};
+    *(Complex<T>*)(ptrs[0] + i * strides[0]) = {NanToNum::f(z.re, p[0], p[1], p[2]),
+                                                NanToNum::f(z.im, p[0], p[1], p[2])};
   }
 }
 
@@ -56,8 +57,10 @@ const Row unary_LogicalNot = plain_floats<LogicalNot, 1, bool>() | plain_integer
                              vector_bool<LogicalNotByte, 1>() | plain_complex<IsZeroComplex, 1, bool>();
 const Row unary_NonZero = plain_floats<NonZero, 1, bool>() | plain_integers<NonZero, 1, bool>() |
                           vector_bool<Positive, 1>() | plain_complex<NonZeroComplex, 1, bool>();
-const Row unary_IsNan = plain_floats<IsNan, 1, bool>() | plain_complex<IsNanComplex, 1, bool>() | constant_test<false>();
-const Row unary_IsInf = plain_floats<IsInf, 1, bool>() | plain_complex<IsInfComplex, 1, bool>() | constant_test<false>();
+const Row unary_IsNan =
+    plain_floats<IsNan, 1, bool>() | plain_complex<IsNanComplex, 1, bool>() | constant_test<false>();
+const Row unary_IsInf =
+    plain_floats<IsInf, 1, bool>() | plain_complex<IsInfComplex, 1, bool>() | constant_test<false>();
 const Row unary_IsFinite =
     plain_floats<IsFinite, 1, bool>() | plain_complex<IsFiniteComplex, 1, bool>() | constant_test<true>();
 const Row unary_IsPosInf = plain_floats<IsPosInf, 1, bool>() | constant_test<false>();
@@ -73,7 +76,8 @@ const Row unary_LeakyRelu = vector_floats<LeakyRelu, 1>();
 const Row unary_Hardshrink = vector_floats<Hardshrink, 1>();
 const Row unary_Softshrink = vector_floats<Softshrink, 1>();
 const Row unary_Threshold = vector_floats<Threshold, 1>() | vector_integers<Threshold, 1>();
-const Row unary_ClampScalar = vector_floats<ClampScalar, 1>() | vector_integers<ClampScalar, 1>() | vector_bool<ClampScalar, 1>();
+const Row unary_ClampScalar =
+    vector_floats<ClampScalar, 1>() | vector_integers<ClampScalar, 1>() | vector_bool<ClampScalar, 1>();
 const Row unary_ClampMin = vector_floats<ClampMin, 1>() | vector_integers<ClampMin, 1>() | vector_bool<ClampMin, 1>();
 const Row unary_ClampMax = vector_floats<ClampMax, 1>() | vector_integers<ClampMax, 1>() | vector_bool<ClampMax, 1>();
 const Row unary_Relu = vector_floats<Relu, 1>() | vector_signed<Relu, 1>() | vector_unsigned<Positive, 1>();

@@ -1,5 +1,6 @@
-// SIMD vectors of FL_VB bytes on GCC/Clang vector extensions: types, loads and stores (whole, partial), lane-wise selection, and the
-// few operations the extensions lack. For sources compiled once per instruction set (see isa.h): all of it is inlined away.
+// SIMD vectors of FL_VB bytes on GCC/Clang vector extensions: types, loads and stores (whole, partial), lane-wise
+// selection, and the few operations the extensions lack. For sources compiled once per instruction set (see isa.h):
+// all of it is inlined away.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -116,7 +117,8 @@ FL_FN double abs(double x) { return __builtin_fabs(x); }
 FL_FN float copysign(float x, float s) { return __builtin_copysignf(x, s); }
 FL_FN double copysign(double x, double s) { return __builtin_copysign(x, s); }
 
-// Applies a scalar function to every lane. The compilers turn square roots and roundings written so into single instructions.
+// Applies a scalar function to every lane. The compilers turn square roots and roundings written so into single
+// instructions.
 template <class V, class F> FL_FN V lanes(V x, F f) {
   V r = x;
   for (int i = 0; i < int(sizeof(V) / sizeof(Elem<V>)); i++) r[i] = f(x[i]);
@@ -159,7 +161,8 @@ FL_FN vd fma(vd a, vd b, vd c) {
 }
 #endif
 
-// Round to the nearest integer, ties to even: adding and subtracting 1.5 * 2^mantissa. rint_small needs |x| < 2^22 (2^51).
+// Round to the nearest integer, ties to even: adding and subtracting 1.5 * 2^mantissa. rint_small needs |x| < 2^22
+// (2^51).
 FL_FN vf rint_small(vf x) { return (x + 12582912.f) - 12582912.f; }
 FL_FN vd rint_small(vd x) { return (x + 6755399441055744.0) - 6755399441055744.0; }
 FL_FN vf rint(vf x) {
@@ -189,11 +192,13 @@ FL_FN void widen(vf x, vd& low, vd& high) {
   high = __builtin_convertvector(__builtin_shufflevector(x, x, FL_HIGH_HALF), vd);
 }
 FL_FN vf narrow(vd low, vd high) {
-  return __builtin_shufflevector(__builtin_convertvector(low, vfh), __builtin_convertvector(high, vfh), FL_LOW_HALF, FL_HIGH_HALF);
+  return __builtin_shufflevector(__builtin_convertvector(low, vfh), __builtin_convertvector(high, vfh), FL_LOW_HALF,
+                                 FL_HIGH_HALF);
 }
 // The low halves of 64-bit integers.
 FL_FN vi narrow(vl low, vl high) {
-  return __builtin_shufflevector(__builtin_convertvector(low, vih), __builtin_convertvector(high, vih), FL_LOW_HALF, FL_HIGH_HALF);
+  return __builtin_shufflevector(__builtin_convertvector(low, vih), __builtin_convertvector(high, vih), FL_LOW_HALF,
+                                 FL_HIGH_HALF);
 }
 
 }  // namespace fl::cpu::FL_ISA

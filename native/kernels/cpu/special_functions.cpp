@@ -1,6 +1,7 @@
-// Special functions for the pointwise tables: exponential integrals of the normal law, gamma and zeta functions, Bessel and Airy
-// functions. Computed in double for both float types. Sources: Abramowitz & Stegun, "Handbook of Mathematical Functions" (A&S);
-// Gil, Segura & Temme, "Numerical Methods for Special Functions" (2007). Tables are Chebyshev fits of our own.
+// Special functions for the pointwise tables: exponential integrals of the normal law, gamma and zeta functions,
+// Bessel and Airy functions. Computed in double for both float types. Sources: Abramowitz & Stegun, "Handbook of
+// Mathematical Functions" (A&S); Gil, Segura & Temme, "Numerical Methods for Special Functions" (2007). Tables are
+// Chebyshev fits of our own.
 #include "kernels/cpu/special_loop.h"
 
 #include <cmath>
@@ -16,7 +17,7 @@ template <int N> double poly(const double (&c)[N], double x) {
   return p;
 }
 
-// ---- modified Bessel functions: by x/4 - 1 on [0, 8] (x^2/2 - 1 on [0, 2] for K), by the reciprocal above ----------------------------
+// ---- modified Bessel functions: by x/4 - 1 on [0, 8] (x^2/2 - 1 on [0, 2] for K), by the reciprocal above 
 
 constexpr double kI0Small[] = {  // fit error 7.3e-19
     -1.1662904878442954e-09, 4.4693725818566153e-09, -7.8603697075082118e-09, 2.6273368345256394e-08,
@@ -101,7 +102,7 @@ double k1_scaled(double x) {
 double k0(double x) { return x > 0 ? times_exp(k0_scaled(x), -x) : k0_scaled(x); }
 double k1(double x) { return x > 0 ? times_exp(k1_scaled(x), -x) : k1_scaled(x); }
 
-// ---- Airy function Ai (A&S 10.4.59, 10.4.60: amplitude by 1/zeta, zeta = 2/3 |x|^(3/2)) -----------------------------------------------
+// ---- Airy function Ai (A&S 10.4.59, 10.4.60: amplitude by 1/zeta, zeta = 2/3 |x|^(3/2)) ---------
 
 constexpr double kAiryDecay[] = {  // fit error 8.5e-18
     -4.8432866839410473e-11, 8.3192029726614373e-11, 1.4595682464346639e-10, -2.4438044698817276e-10,
@@ -158,7 +159,7 @@ double spherical_j0(double x) {
   return std::sin(x) / x;
 }
 
-// ---- normal distribution and error function -----------------------------------------------------------------------------------------
+// ---- normal distribution and error function -----------------------------------------------------
 
 // exp(x^2) erfc(x): the product while neither factor leaves the range, then Laplace's continued fraction (A&S 7.1.14).
 double erfcx(double x) {

@@ -1,5 +1,6 @@
-// Gamma, polygamma and zeta functions, incomplete gamma functions, for the pointwise tables; in double for both float types.
-// Sources: Abramowitz & Stegun (A&S), chapters 6 and 23; Gil, Segura & Temme, "Numerical Methods for Special Functions" (2007).
+// Gamma, polygamma and zeta functions, incomplete gamma functions, for the pointwise tables; in double for both float
+// types. Sources: Abramowitz & Stegun (A&S), chapters 6 and 23; Gil, Segura & Temme, "Numerical Methods for Special
+// Functions" (2007).
 #include "kernels/cpu/special_loop.h"
 
 #include <cmath>
@@ -26,16 +27,26 @@ double digamma(double x) {
   }
   for (; x < 10; x += 1) r -= 1 / x;
   double u = 1 / (x * x);
-  double series = u * (1. / 12 - u * (1. / 120 - u * (1. / 252 - u * (1. / 240 - u * (1. / 132 - u * (691. / 32760 - u / 12))))));
+  double series =
+      u * (1. / 12 - u * (1. / 120 - u * (1. / 252 - u * (1. / 240 - u * (1. / 132 - u * (691. / 32760 - u / 12))))));
   return r + std::log(x) - 0.5 / x - series;
 }
 
-// Hurwitz zeta by Euler-Maclaurin summation (A&S 23.1.4 and Gil, Segura & Temme 3.6): N terms, then the integral and 12 corrections.
+// Hurwitz zeta by Euler-Maclaurin summation (A&S 23.1.4 and Gil, Segura & Temme 3.6): N terms, then the integral and
+// 12 corrections.
 double zeta(double s, double q) {
   // B_2k / (2k)!
-  static const double kBernoulli[] = {1. / 12, -1. / 720, 1. / 30240, -1. / 1209600, 1. / 47900160, -691. / 1307674368000.,
-                                      1. / 74724249600., -3617. / 10670622842880000., 43867. / 5109094217170944000.,
-                                      -174611. / 802857662698291200000., 77683. / 14101100039391805440000.,
+  static const double kBernoulli[] = {1. / 12,
+                                      -1. / 720,
+                                      1. / 30240,
+                                      -1. / 1209600,
+                                      1. / 47900160,
+                                      -691. / 1307674368000.,
+                                      1. / 74724249600.,
+                                      -3617. / 10670622842880000.,
+                                      43867. / 5109094217170944000.,
+                                      -174611. / 802857662698291200000.,
+                                      77683. / 14101100039391805440000.,
                                       -236364091. / 1693824136731743669452800000.};
   if (s == 1) return kInf;
   if (!(s > 1)) return kNan;
@@ -73,7 +84,8 @@ double polygamma(double n, double x) {
   return std::fmod(n, 2) == 0 ? -r : r;
 }
 
-// x^a e^-x / Gamma(a + 1). For large a through mu - log(1 + mu), x = a (1 + mu), and Stirling's series, which cancel nothing.
+// x^a e^-x / Gamma(a + 1). For large a through mu - log(1 + mu), x = a (1 + mu), and Stirling's series, which cancel
+// nothing.
 double incomplete_prefactor(double a, double x) {
   if (a < 20) return std::exp(a * std::log(x) - x - log_gamma(a + 1));
   double mu = (x - a) / a, d;
@@ -113,7 +125,8 @@ double igammac_fraction(double a, double x) {  // upper function (A&S 6.5.31), m
   }
   return h * a * incomplete_prefactor(a, x);
 }
-// Upper function for small a and x: 1 - x^a / Gamma(a + 1) without cancellation, and the rest of the series (A&S 6.5.29).
+// Upper function for small a and x: 1 - x^a / Gamma(a + 1) without cancellation, and the rest of the series (A&S
+// 6.5.29).
 double igammac_small(double a, double x) {
   double sum = 0, term = 1;
   for (double k = 1; k < 200; k++) {

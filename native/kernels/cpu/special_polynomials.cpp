@@ -1,5 +1,5 @@
-// Orthogonal polynomials of degree n at x for the pointwise tables, by three-term recurrences (A&S 22.7); the Chebyshev ones by
-// their trigonometric form (A&S 22.3) inside (-1, 1) for larger degrees. A negative degree gives 0.
+// Orthogonal polynomials of degree n at x for the pointwise tables, by three-term recurrences (A&S 22.7); the
+// Chebyshev ones by their trigonometric form (A&S 22.3) inside (-1, 1) for larger degrees. A negative degree gives 0.
 #include "kernels/cpu/special_loop.h"
 
 #include <cmath>

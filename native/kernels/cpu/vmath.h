@@ -1,6 +1,6 @@
-// Vector maths: exp, log, trigonometric and related functions of float and double vectors, within about 1-2 ulp over the whole range,
-// NaN, infinities, -0 and denormals included. Polynomials are Chebyshev fits of our own; argument reduction after Cody & Waite,
-// "Software Manual for the Elementary Functions" (1980). Compile without -ffast-math.
+// Vector maths: exp, log, trigonometric and related functions of float and double vectors, within about 1-2 ulp over
+// the whole range, NaN, infinities, -0 and denormals included. Polynomials are Chebyshev fits of our own; argument
+// reduction after Cody & Waite, "Software Manual for the Elementary Functions" (1980). Compile without -ffast-math.
 #pragma once
 #include "kernels/cpu/simd.h"
 
@@ -14,7 +14,7 @@ template <class V, class... C> FL_FN V poly(V x, Elem<V> highest, C... rest) {  
 constexpr float kInfF = __builtin_inff(), kNanF = __builtin_nanf("");
 constexpr double kInf = __builtin_inf(), kNan = __builtin_nan("");
 
-// ---- exponentials -----------------------------------------------------------------------------------------------------------------
+// ---- exponentials -------------------------------------------------------------------------------
 
 // x * 2^n for whole n in [-250, 250] ([-2000, 2000]), rounded once in the denormal range.
 FL_FN vf scale2(vf x, vf n) {
@@ -37,7 +37,8 @@ FL_FN vd scale2(vd x, vd n) {
 }
 
 FL_FN vf expm1_reduced(vf r) {  // |r| <= log(2)/2
-  vf p = poly(r, 1.989147984e-04f, 1.393409035e-03f, 8.333310483e-03f, 4.166646094e-02f, 1.666666668e-01f, 5.000000014e-01f);
+  vf p = poly(r, 1.989147984e-04f, 1.393409035e-03f, 8.333310483e-03f, 4.166646094e-02f, 1.666666668e-01f,
+              5.000000014e-01f);
   return p * (r * r) + r;
 }
 FL_FN vd expm1_reduced(vd r) {
@@ -76,8 +77,8 @@ FL_FN vf exp(vf x) { return exp_in_range(clamp_keep_nan(x, -104.f, 89.f)); }
 FL_FN vd exp(vd x) { return exp_in_range(clamp_keep_nan(x, -746.0, 710.0)); }
 FL_FN vf exp2(vf x) {
   vf c = clamp_keep_nan(x, -151.f, 129.f), n = rint_small(c), r = c - n;
-  vf p = poly(r, 1.529732376e-05f, 1.546144470e-04f, 1.333350239e-03f, 9.618056679e-03f, 5.550410884e-02f, 2.402265092e-01f,
-              6.931471806e-01f);
+  vf p = poly(r, 1.529732376e-05f, 1.546144470e-04f, 1.333350239e-03f, 9.618056679e-03f, 5.550410884e-02f,
+              2.402265092e-01f, 6.931471806e-01f);
   return scale2(p * r + 1.f, n);
 }
 FL_FN vd exp2(vd x) {
@@ -102,7 +103,7 @@ FL_FN vd expm1(vd x) {
   return sel(abs(x) < 1e-20, x, y + y);
 }
 
-// ---- logarithms -------------------------------------------------------------------------------------------------------------------
+// ---- logarithms ---------------------------------------------------------------------------------
 
 // y = 2^e (1 + f) for positive normal y, with 1 + f in [sqrt(1/2), sqrt(2)).
 FL_FN vf split_log(vf y, vf& e) {
@@ -117,8 +118,8 @@ FL_FN vd split_log(vd y, vd& e) {
 }
 // log(1 + f) = f + tail
 FL_FN vf log_tail(vf f) {
-  vf p = poly(f, 7.307773650e-02f, -1.165290024e-01f, 1.163954560e-01f, -1.239777395e-01f, 1.425083335e-01f, -1.666910627e-01f,
-              2.000069533e-01f, -2.499998161e-01f, 3.333333123e-01f);
+  vf p = poly(f, 7.307773650e-02f, -1.165290024e-01f, 1.163954560e-01f, -1.239777395e-01f, 1.425083335e-01f,
+              -1.666910627e-01f, 2.000069533e-01f, -2.499998161e-01f, 3.333333123e-01f);
   vf f2 = f * f;
   return p * (f2 * f) - f2 * 0.5f;
 }
@@ -158,8 +159,8 @@ FL_FN vd log(vd x) {
   vd e, f = reduce_log(x, e);
   return log_specials(x, ((log_tail(f) + e * 1.9082149292705877e-10) + f) + e * 0.6931471803691238);
 }
-// log to another base: (f + tail) / log(base) with 1 / log(base) in two parts, the first short enough that its product with
-// the upper half of f is exact; whole powers of the base's 2 come out exact.
+// log to another base: (f + tail) / log(base) with 1 / log(base) in two parts, the first short enough that its
+// product with the upper half of f is exact; whole powers of the base's 2 come out exact.
 FL_FN vf log2(vf x) {
   vf e, f = reduce_log(x, e), t = log_tail(f);
   vf high = (vf)(bits(f) & ~0xfff), low = (f - high) + t;
@@ -210,19 +211,23 @@ FL_FN vd log1p(vd x) {
   return sel((x < -1.0) | (x != x), splat<vd>(kNan), r);
 }
 
-// ---- hyperbolic and logistic ------------------------------------------------------------------------------------------------------
+// ---- hyperbolic and logistic --------------------------------------------------------------------
 
 FL_FN vf tanh(vf x) {
   vf a = abs(x), u = x * x;
-  vf near = poly(u, -6.089802686e-03f, 2.099242193e-02f, -5.384990546e-02f, 1.333276312e-01f, -3.333332888e-01f) * (u * x) + x;
+  vf near =
+      poly(u, -6.089802686e-03f, 2.099242193e-02f, -5.384990546e-02f, 1.333276312e-01f, -3.333332888e-01f) * (u * x) +
+      x;
   vf far = 1.f - 2.f / (exp_in_range(sel(a > 10.f, splat<vf>(20.f), a + a)) + 1.f);
   return sel(x != x, x, sel(a < 0.625f, near, copysign(far, x)));
 }
 FL_FN vd tanh(vd x) {
   vd a = abs(x), u = x * x;
-  vd near = poly(u, -1.92027532831310754e-04, 5.79664124584588656e-04, -1.45457753992804029e-03, 3.59203840147967815e-03,
-                 -8.86323175761738989e-03, 2.18694884467335801e-02, -5.39682539671901759e-02, 1.33333333333328447e-01,
-                 -3.33333333333333315e-01) * (u * x) + x;
+  vd near = poly(u, -1.92027532831310754e-04, 5.79664124584588656e-04, -1.45457753992804029e-03,
+                 3.59203840147967815e-03, -8.86323175761738989e-03, 2.18694884467335801e-02, -5.39682539671901759e-02,
+                 1.33333333333328447e-01, -3.33333333333333315e-01) *
+                (u * x) +
+            x;
   vd e = expm1(sel(a > 20.0, splat<vd>(40.0), a + a));
   vd far = e / (e + 2.0);
   return sel(x != x, x, sel(a < 0.35, near, copysign(far, x)));
@@ -265,7 +270,7 @@ template <class V> FL_FN V atanh(V x) {
   return sel(a < E(1e-10), x, copysign(r, x));
 }
 
-// ---- trigonometric ----------------------------------------------------------------------------------------------------------------
+// ---- trigonometric ------------------------------------------------------------------------------
 
 FL_FN vf sin_reduced(vf r, vf u) {
   return poly(u, -1.958283068e-04f, 8.332724614e-03f, -1.666666454e-01f) * (u * r) + r;
@@ -284,10 +289,13 @@ FL_FN vd sin_reduced(vd r, vd u) {
 FL_FN vd cos_reduced(vd, vd u) {
   vd h = u * 0.5, w = 1.0 - h;  // (1 - w) - h: the rounding error of w
   return w + (((1.0 - w) - h) + poly(u, 4.74519880720287603e-14, -1.14704493544667732e-11, 2.08767557175844028e-09,
-              -2.75573192211891020e-07, 2.48015873015843674e-05, -1.38888888888888873e-03, 4.16666666666666644e-02) * (u * u));
+                                     -2.75573192211891020e-07, 2.48015873015843674e-05, -1.38888888888888873e-03,
+                                     4.16666666666666644e-02) *
+                                    (u * u));
 }
 FL_FN vd cos_reduced_exact(vd r, vd u) { return cos_reduced(r, u); }
-// x = n pi/2 + r, |r| <= pi/4; q holds n modulo 4 in its low bits. Floats are reduced in double. Beyond the limit: large() below.
+// x = n pi/2 + r, |r| <= pi/4; q holds n modulo 4 in its low bits. Floats are reduced in double. Beyond the
+// limit: the C library.
 constexpr float kTrigLimitF = 1e7f;
 constexpr double kTrigLimit = 1e6;
 FL_FN vd reduce_half_pi(vd x, vd& shifted) {
@@ -310,32 +318,35 @@ FL_FN vd reduce_trig(vd x, vl& q) {
   vd r = (x - n * 1.5707963267341256) - n * 6.077100506303966e-11;
   return r - n * 2.0222662487959506e-21;
 }
-#define FL_TRIG(V, I, limit, suffix)                                                                             \
-  FL_FN V sin(V x) {                                                                                             \
-    I q, large = ~(abs(x) < limit);                                                                              \
-    V r = reduce_trig(x, q), u = r * r;                                                                          \
-    V y = sel((q & 1) != 0, cos_reduced(r, u), sin_reduced(r, u));                                               \
-    y = (V)(bits(y) ^ sign_bit((V)(q << (sizeof(Elem<V>) * 8 - 2))));                                            \
-    y = sel(x == 0, x, y);                                                                                       \
-    if (__builtin_expect(any(large), 0)) y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_sin##suffix(z); }), y); \
-    return y;                                                                                                    \
-  }                                                                                                              \
-  FL_FN V cos(V x) {                                                                                             \
-    I q, large = ~(abs(x) < limit);                                                                              \
-    V r = reduce_trig(x, q), u = r * r;                                                                          \
-    V y = sel((q & 1) != 0, sin_reduced(r, u), cos_reduced(r, u));                                               \
-    y = (V)(bits(y) ^ sign_bit((V)((q + 1) << (sizeof(Elem<V>) * 8 - 2))));                                      \
-    if (__builtin_expect(any(large), 0)) y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_cos##suffix(z); }), y); \
-    return y;                                                                                                    \
-  }                                                                                                              \
-  FL_FN V tan(V x) {                                                                                             \
-    I q, large = ~(abs(x) < limit);                                                                              \
-    V r = reduce_trig(x, q), u = r * r, s = sin_reduced(r, u), c = cos_reduced_exact(r, u);                            \
-    I odd = (q & 1) != 0;                                                                                        \
-    V y = sel(odd, -c, s) / sel(odd, s, c);                                                                      \
-    y = sel(x == 0, x, y);                                                                                       \
-    if (__builtin_expect(any(large), 0)) y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_tan##suffix(z); }), y); \
-    return y;                                                                                                    \
+#define FL_TRIG(V, I, limit, suffix)                                                        \
+  FL_FN V sin(V x) {                                                                        \
+    I q, large = ~(abs(x) < limit);                                                         \
+    V r = reduce_trig(x, q), u = r * r;                                                     \
+    V y = sel((q & 1) != 0, cos_reduced(r, u), sin_reduced(r, u));                          \
+    y = (V)(bits(y) ^ sign_bit((V)(q << (sizeof(Elem<V>) * 8 - 2))));                       \
+    y = sel(x == 0, x, y);                                                                  \
+    if (__builtin_expect(any(large), 0))                                                    \
+      y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_sin##suffix(z); }), y);      \
+    return y;                                                                               \
+  }                                                                                         \
+  FL_FN V cos(V x) {                                                                        \
+    I q, large = ~(abs(x) < limit);                                                         \
+    V r = reduce_trig(x, q), u = r * r;                                                     \
+    V y = sel((q & 1) != 0, sin_reduced(r, u), cos_reduced(r, u));                          \
+    y = (V)(bits(y) ^ sign_bit((V)((q + 1) << (sizeof(Elem<V>) * 8 - 2))));                 \
+    if (__builtin_expect(any(large), 0))                                                    \
+      y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_cos##suffix(z); }), y);      \
+    return y;                                                                               \
+  }                                                                                         \
+  FL_FN V tan(V x) {                                                                        \
+    I q, large = ~(abs(x) < limit);                                                         \
+    V r = reduce_trig(x, q), u = r * r, s = sin_reduced(r, u), c = cos_reduced_exact(r, u); \
+    I odd = (q & 1) != 0;                                                                   \
+    V y = sel(odd, -c, s) / sel(odd, s, c);                                                 \
+    y = sel(x == 0, x, y);                                                                  \
+    if (__builtin_expect(any(large), 0))                                                    \
+      y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_tan##suffix(z); }), y);      \
+    return y;                                                                               \
   }
 FL_TRIG(vf, vi, kTrigLimitF, f)
 FL_TRIG(vd, vl, kTrigLimit, )
@@ -344,7 +355,9 @@ FL_TRIG(vd, vl, kTrigLimit, )
 // atan(r) for |r| <= tan(pi/8), asin(r) for |r| <= 1/2
 FL_FN vf atan_reduced(vf r) {
   vf u = r * r;
-  return poly(u, -6.447741047e-02f, 1.074246685e-01f, -1.426383848e-01f, 1.999953710e-01f, -3.333333175e-01f) * (u * r) + r;
+  return poly(u, -6.447741047e-02f, 1.074246685e-01f, -1.426383848e-01f, 1.999953710e-01f, -3.333333175e-01f) *
+             (u * r) +
+         r;
 }
 FL_FN vd atan_reduced(vd r) {
   vd u = r * r;
@@ -358,7 +371,8 @@ FL_FN vf asin_tail(vf r, vf u) {
 FL_FN vd asin_tail(vd r, vd u) {
   return poly(u, 2.81876671423180979e-02, -1.07731953255855561e-02, 1.60491245849493196e-02, 7.79862640756223344e-03,
               1.18763442962794164e-02, 1.39295459504858027e-02, 1.73552685639535194e-02, 2.23720472018088846e-02,
-              3.03819473795591578e-02, 4.46428571032395569e-02, 7.50000000002086914e-02, 1.66666666666666491e-01) * (u * r);
+              3.03819473795591578e-02, 4.46428571032395569e-02, 7.50000000002086914e-02, 1.66666666666666491e-01) *
+         (u * r);
 }
 // atan(num / den) for num, den >= 0, not both 0 or infinite
 template <class V> FL_FN V atan_quotient(V num, V den) {
@@ -366,8 +380,9 @@ template <class V> FL_FN V atan_quotient(V num, V den) {
   auto above = num > den * E(2.414213562373095), middle = num > den * E(0.4142135623730950);
   V p = sel(above, -den, sel(middle, num - den, num)), q = sel(above, num, sel(middle, num + den, den));
   V base = sel(above, splat<V>(E(1.57079632679489662)), sel(middle, splat<V>(E(0.785398163397448310)), splat<V>(E(0))));
-  V low = sel(above, splat<V>(sizeof(E) == 4 ? E(-4.371139000186241e-08) : E(6.123233995736766e-17)),
-              sel(middle, splat<V>(sizeof(E) == 4 ? E(-2.1855695000931206e-08) : E(3.061616997868383e-17)), splat<V>(E(0))));
+  V low = sel(
+      above, splat<V>(sizeof(E) == 4 ? E(-4.371139000186241e-08) : E(6.123233995736766e-17)),
+      sel(middle, splat<V>(sizeof(E) == 4 ? E(-2.1855695000931206e-08) : E(3.061616997868383e-17)), splat<V>(E(0))));
   return base + (atan_reduced(p / q) + low);
 }
 template <class V> FL_FN V atan(V x) {
@@ -382,7 +397,8 @@ template <class V> FL_FN V atan2(V y, V x) {
   V r = atan_quotient(sel(both_inf, splat<V>(E(1)), b), sel(both_inf | ((a == E(0)) & (b == E(0))), splat<V>(E(1)), a));
   r = sel((a == inf) & (b < inf), splat<V>(E(0)), r);
   r = sel((b == inf) & (a < inf), splat<V>(E(1.57079632679489662)), r);
-  V pi = splat<V>(E(3.14159265358979324)), low = splat<V>(sizeof(E) == 4 ? E(-8.742278000372482e-08) : E(1.2246467991473532e-16));
+  V pi = splat<V>(E(3.14159265358979324)),
+    low = splat<V>(sizeof(E) == 4 ? E(-8.742278000372482e-08) : E(1.2246467991473532e-16));
   r = sel(sign_bit(x) != 0, pi - (r - low), r);
   return sel((x != x) | (y != y), x + y, copysign(r, y));
 }
@@ -390,7 +406,8 @@ template <class V> FL_FN V asin(V x) {
   using E = Elem<V>;
   V a = abs(x), u = sel(a > E(0.5), (E(1) - a) * E(0.5), a * a), r = sel(a > E(0.5), sqrt(u), a);
   V t = asin_tail(r, u);
-  V half_pi = splat<V>(E(1.57079632679489662)), low = splat<V>(sizeof(E) == 4 ? E(-4.371139000186241e-08) : E(6.123233995736766e-17));
+  V half_pi = splat<V>(E(1.57079632679489662)),
+    low = splat<V>(sizeof(E) == 4 ? E(-4.371139000186241e-08) : E(6.123233995736766e-17));
   V y = sel(a > E(0.5), half_pi - ((r + r) + (t + t - low)), r + t);
   return sel(x != x, x, copysign(y, x));
 }
@@ -403,24 +420,27 @@ template <class V> FL_FN V acos(V x) {
   return sel((a > E(0.5)) & (x < E(0)), E(3.14159265358979324) - (s + s - (low + low)), y);
 }
 
-// ---- normal distribution ----------------------------------------------------------------------------------------------------------
+// ---- normal distribution ------------------------------------------------------------------------
 
-// Phi(-t) exp(t^2/2) for 0 <= t <= kTailEnd as P((t - k) / (t + k)) / (t + k): relatively accurate down to the underflow of exp(-t^2/2).
+// Phi(-t) exp(t^2/2) for 0 <= t <= kTailEnd as P((t - k) / (t + k)) / (t + k): relatively accurate down to the
+// underflow of exp(-t^2/2).
 constexpr float kTailEndF = 14.5f;  // exp(-t^2/2) is 0 there
 constexpr double kTailEnd = 39.0;
 FL_FN vf scaled_tail(vf t) {
   vf w = 1.f / (t + 3.f), v = (t - 3.f) * w;
-  return w * poly(v, 5.517462394e-05f, 1.328259087e-04f, -2.444839421e-04f, -1.033891348e-03f, 1.024157668e-03f, 6.969689543e-03f,
-                  -1.046231116e-02f, -4.726272769e-02f, 2.300176797e-01f, -5.093319902e-01f, 7.290836907e-01f);
+  return w * poly(v, 5.517462394e-05f, 1.328259087e-04f, -2.444839421e-04f, -1.033891348e-03f, 1.024157668e-03f,
+                  6.969689543e-03f, -1.046231116e-02f, -4.726272769e-02f, 2.300176797e-01f, -5.093319902e-01f,
+                  7.290836907e-01f);
 }
 FL_FN vd scaled_tail(vd t) {
   vd w = 1.0 / (t + 4.0), v = (t - 4.0) * w;
-  return w * poly(v, -7.26241981040957891e-10, -2.52209945787807357e-09, 1.91827702037334019e-09, 1.96196108613555608e-08,
-                  1.32807977873103281e-08, -8.54084181568512455e-08, -1.54964917422474492e-07, 2.71804529625928340e-07,
-                  1.02155403719610159e-06, -6.29696560581582347e-07, -5.92017332301610250e-06, 7.16666324522103145e-07,
-                  3.51446860530034636e-05, -1.90825847977343325e-06, -2.31094935169459008e-04, 1.33344312409645736e-04,
-                  1.63081845758870111e-03, -3.47969236739359509e-03, -7.54018896672679125e-03, 6.03965748909365621e-02,
-                  -1.86521857959657256e-01, 3.87137400742214532e-01, -6.07896641971892082e-01, 7.55285130415751516e-01);
+  return w * poly(v, -7.26241981040957891e-10, -2.52209945787807357e-09, 1.91827702037334019e-09,
+                  1.96196108613555608e-08, 1.32807977873103281e-08, -8.54084181568512455e-08, -1.54964917422474492e-07,
+                  2.71804529625928340e-07, 1.02155403719610159e-06, -6.29696560581582347e-07, -5.92017332301610250e-06,
+                  7.16666324522103145e-07, 3.51446860530034636e-05, -1.90825847977343325e-06, -2.31094935169459008e-04,
+                  1.33344312409645736e-04, 1.63081845758870111e-03, -3.47969236739359509e-03, -7.54018896672679125e-03,
+                  6.03965748909365621e-02, -1.86521857959657256e-01, 3.87137400742214532e-01, -6.07896641971892082e-01,
+                  7.55285130415751516e-01);
 }
 // exp(-t^2/2) for t <= kTailEnd; the rounding error of the square goes into a first-order correction.
 FL_FN vf square_error(vf t, vf square) {
@@ -468,16 +488,18 @@ FL_FN vf erf(vf x) {
 }
 FL_FN vd erf(vd x) {
   vd a = abs(x), u = x * x;
-  vd near = x * poly(u, 6.49502561030258090e-11, -1.16524739452949487e-09, 1.47234948233927516e-08, -1.63586675606707287e-07,
-                     1.64616961587824591e-06, -1.49256335686082625e-05, 1.20553325194322353e-04, -8.54832701490715048e-04,
-                     5.22397762534075084e-03, -2.68661706451240774e-02, 1.12837916709550998e-01, -3.76126389031837538e-01,
-                     1.28379167095512586e-01) + x;
+  vd near =
+      x * poly(u, 6.49502561030258090e-11, -1.16524739452949487e-09, 1.47234948233927516e-08, -1.63586675606707287e-07,
+               1.64616961587824591e-06, -1.49256335686082625e-05, 1.20553325194322353e-04, -8.54832701490715048e-04,
+               5.22397762534075084e-03, -2.68661706451240774e-02, 1.12837916709550998e-01, -3.76126389031837538e-01,
+               1.28379167095512586e-01) +
+      x;
   a = sel(a > 6.0, splat<vd>(6.0), a);
   vd far = copysign(1.0 - 2.0 * exp_in_range(a * -a) * scaled_tail(a * 1.41421356237309505), x);
   return sel(x != x, x, sel(a < 0.9, near, far));
 }
 
-// ---- division with remainder ------------------------------------------------------------------------------------------------------
+// ---- division with remainder --------------------------------------------------------------------
 
 // The remainder of a / b with a's sign. Exact: a float quotient below 2^28 times b fits a double.
 FL_FN vf fmod(vf a, vf b) {
@@ -492,7 +514,8 @@ FL_FN vf fmod(vf a, vf b) {
   }
   vf r = copysign(narrow(rs[0], rs[1]), a);
   vi hard = ~(x < y * 268435456.f) | ~(y < kInfF) | (y < 1e-30f);
-  if (__builtin_expect(any(hard), 0)) r = sel(hard, lanes(a, b, [](float u, float v) { return __builtin_fmodf(u, v); }), r);
+  if (__builtin_expect(any(hard), 0))
+    r = sel(hard, lanes(a, b, [](float u, float v) { return __builtin_fmodf(u, v); }), r);
   return r;
 }
 FL_FN vd fmod(vd a, vd b) {
@@ -509,15 +532,29 @@ FL_FN vd fmod(vd a, vd b) {
 #endif
 }
 
-// ---- powers and lengths -----------------------------------------------------------------------------------------------------------
+// ---- powers and lengths -------------------------------------------------------------------------
 
-// Floats in double: 2^(y log2 |x|), then the cases of IEEE 754's pow.
+// 2^(y log2 a) for a > 0 that was a float, to float accuracy; the result is a float's or beyond its range.
+FL_FN vd pow_magnitude(vd a, vd y) {
+  vd e, f = split_log(a, e), s = f / (f + 2.0);
+  vd log = e + s * poly(s * s, 3.41133503516140191e-01, 4.11651856285859152e-01, 5.77083914584883284e-01,
+                        9.61796671726967145e-01, 2.88539008179126588e+00);
+  vd t = clamp_keep_nan(y * log, -160.0, 160.0), shifted = t + 6755399441055744.0,
+     r = t - (shifted - 6755399441055744.0);
+  vd p = poly(r, 1.52973237607010755e-05, 1.54614446985691293e-04, 1.33335023861627698e-03, 9.61805667852463735e-03,
+              5.55041088390961848e-02, 2.40226509222887574e-01, 6.93147180559945286e-01, 1.0);
+  return sel(t != t, t, (vd)((vl)p + ((vl)shifted << 52)));
+}
 FL_FN vf pow(vf x, vf y) {
-  vf a = abs(x);
-  vd xs[2], ys[2];
-  widen(a, xs[0], xs[1]);
+  vf a = abs(x), zero = {}, inf = splat<vf>(kInfF);
+  vd as[2], ys[2];
+  widen(a, as[0], as[1]);
   widen(y, ys[0], ys[1]);
-  vf r = narrow(exp2(ys[0] * log2(xs[0])), exp2(ys[1] * log2(xs[1])));
+  vf r = narrow(pow_magnitude(as[0], ys[0]), pow_magnitude(as[1], ys[1]));
+  // The cases of IEEE 754. A comparison with NaN is false, so they keep a NaN in y.
+  r = sel(a == 0.f, sel(y < 0.f, inf, sel(y > 0.f, zero, y)), r);
+  r = sel(a == kInfF, sel(y > 0.f, inf, sel(y < 0.f, zero, y)), r);
+  r = sel(x != x, x, r);
   vf whole = rint(y), half = y * 0.5f;
   vi odd = (whole == y) & (rint(half) != half);
   r = (vf)(bits(r) | (odd & sign_bit(x)));
@@ -537,7 +574,8 @@ FL_FN vf hypot(vf a, vf b) {
 }
 FL_FN vd hypot(vd a, vd b) {
   vd x = abs(a), y = abs(b), m = sel(x > y, x, y);
-  vd up = sel(m < 0x1p-400, splat<vd>(0x1p600), splat<vd>(1.0)), down = sel(m < 0x1p-400, splat<vd>(0x1p-600), splat<vd>(1.0));
+  vd up = sel(m < 0x1p-400, splat<vd>(0x1p600), splat<vd>(1.0)),
+     down = sel(m < 0x1p-400, splat<vd>(0x1p-600), splat<vd>(1.0));
   up = sel(m > 0x1p400, splat<vd>(0x1p-600), up);
   down = sel(m > 0x1p400, splat<vd>(0x1p600), down);
   x = x * up;
