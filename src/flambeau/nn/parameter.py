@@ -83,6 +83,13 @@ class UninitializedTensorMixin:
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
+    def __deepcopy__(self, memo):
+        if id(self) in memo:
+            return memo[id(self)]
+        result = type(self)(self.requires_grad, self.data.device, self.data.dtype)
+        memo[id(self)] = result
+        return result
+
     def __reduce_ex__(self, protocol):
         return type(self), (self.requires_grad,)
 
@@ -90,7 +97,7 @@ class UninitializedTensorMixin:
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         name = getattr(func, "__name__", "")
         if name in cls._allowed_names or type(func).__name__ == "method-wrapper" or name in ("__get__", "__set__"):
-            return Tensor.__torch_function__.__func__(cls, func, types, args, kwargs or {})
+            return super().__torch_function__(func, types, args, kwargs or {})
         raise ValueError(f"Attempted to use an uninitialized parameter in {func}. This happens with a `LazyModule` (or a "
                          "hand-made UninitializedParameter) before its first `forward`; run `forward` with a dummy "
                          "batch to initialize the parameters.")
@@ -114,13 +121,6 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 
     def __new__(cls, requires_grad: bool = True, device=None, dtype=None):
         return Tensor._make_subclass(cls, torch.empty(0, device=device, dtype=dtype), requires_grad)
-
-    def __deepcopy__(self, memo):
-        if id(self) in memo:
-            return memo[id(self)]
-        result = type(self)(self.requires_grad, self.data.device, self.data.dtype)
-        memo[id(self)] = result
-        return result
 
 
 class _BufferMeta(type(Tensor)):

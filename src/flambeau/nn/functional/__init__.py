@@ -31,7 +31,9 @@ from .pooling import (  # noqa: F401
     fractional_max_pool3d_with_indices, lp_pool1d, lp_pool2d, lp_pool3d, max_pool1d, max_pool1d_with_indices, max_pool2d,
     max_pool2d_with_indices, max_pool3d, max_pool3d_with_indices, max_unpool1d, max_unpool2d, max_unpool3d,
 )
-from .resample import affine_grid, grid_sample, interpolate, upsample, upsample_bilinear, upsample_nearest  # noqa: F401
+from .resample import (  # noqa: F401
+    GRID_SAMPLE_INTERPOLATION_MODES, GRID_SAMPLE_PADDING_MODES, affine_grid, grid_sample, interpolate, upsample, upsample_bilinear, upsample_nearest,
+)
 from .shape import fold, pad, unfold  # noqa: F401
 
 # name: where the core keeps the operator ("" is torch itself).
@@ -73,4 +75,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_NATIVE, *_RENAMED, *_LATER})
 
 
-__all__ = [name for name in __dir__() if not name.startswith("_") and name not in ("annotations", "torch")]
+__all__ = [name for name in __dir__() if not name.startswith("_")
+           and type(globals().get(name)).__name__ not in ("module", "_Feature")]
