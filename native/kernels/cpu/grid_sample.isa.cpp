@@ -9,12 +9,12 @@ namespace fl::cpu::FL_ISA {
 namespace {
 
 constexpr int kBlock = 128;    // output points at a time
-constexpr int kMaxTaps = 16;
+constexpr int kMaxTaps = 16;   // positions are 32-bit: planes have fewer than 2^31 elements
 
 template <class W>
 struct Taps {
   int count;
-  int64_t at[kMaxTaps][kBlock];   // -1: outside, reads as zero
+  int32_t at[kMaxTaps][kBlock];   // -1: outside, reads as zero
   W weight[kMaxTaps][kBlock];
   W slope[3][kMaxTaps][kBlock];   // derivative of the weight by the normalised coordinate x, y, z
 };
@@ -86,8 +86,49 @@ FL_LOCAL void cubic_weights(W t, W* w, W* slope) {
   }
 }
 
+// Straight-line loops for the common case: two dimensions, bilinear, no reflection.
+template <class T, class W>
+void bilinear_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps) {
+  taps.count = 4;
+  W part[2][2][kBlock], slope[2][kBlock];  // weight of the lower and upper neighbour, a dimension
+  int32_t low[2][kBlock];
+  for (int d = 0; d < 2; d++) {
+    int32_t size = int32_t(s.in_size[1 - d]);
+    W scale = s.align_corners ? W(size - 1) / 2 : W(size) / 2, top = W(size - 1), sizef = W(size);
+    bool border = s.padding == GridPadding::Border, align = s.align_corners;
+    for (int p = 0; p < points; p++) {
+      W x = W(get(grid[p * 2 + d])), g = scale;
+      x = align ? (x + 1) / 2 * top : ((x + 1) * sizef - 1) / 2;
+      if (border) {
+        bool under = !(x > 0), over = x >= top;
+        x = under ? W(0) : over ? top : x;
+        g = under | over ? W(0) : g;
+      }
+      x = (x > W(-1e9)) & (x < W(1e9)) ? x : W(-100);
+      int32_t i = int32_t(x);
+      i -= W(i) > x;
+      W t = x - W(i);
+      low[d][p] = i, slope[d][p] = g;
+      part[d][0][p] = 1 - t, part[d][1][p] = t;
+    }
+  }
+  int32_t width = int32_t(s.in_size[1]), height = int32_t(s.in_size[0]);
+  for (int k = 0; k < 4; k++) {
+    int right = k & 1, down = k >> 1;
+    for (int p = 0; p < points; p++) {
+      int32_t x = low[0][p] + right, y = low[1][p] + down;
+      bool valid = (x >= 0) & (x < width) & (y >= 0) & (y < height);
+      taps.at[k][p] = valid ? y * width + x : -1;
+      taps.weight[k][p] = part[0][right][p] * part[1][down][p];
+      taps.slope[0][k][p] = (right ? slope[0][p] : -slope[0][p]) * part[1][down][p];
+      taps.slope[1][k][p] = (down ? slope[1][p] : -slope[1][p]) * part[0][right][p];
+    }
+  }
+}
+
 template <class T, class W>
 void make_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps) {
+  if (s.ndim == 2 && s.mode == GridMode::Bilinear && s.padding != GridPadding::Reflection) return bilinear_taps(s, grid, points, taps);
   int dims = s.ndim;
   int64_t size[3];  // x, y, z
   for (int d = 0; d < dims; d++) size[d] = s.in_size[dims - 1 - d];
@@ -105,7 +146,7 @@ void make_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps) {
         int64_t i = int64_t(__builtin_rint(double(at[d])));
         where = where < 0 || i < 0 || i >= size[d] ? -1 : where * size[d] + i;
       }
-      taps.at[0][p] = where, taps.weight[0][p] = 1;
+      taps.at[0][p] = int32_t(where), taps.weight[0][p] = 1;
       for (int d = 0; d < dims; d++) taps.slope[d][0][p] = 0;
     } else if (s.mode == GridMode::Bilinear) {
       int64_t base[3];
@@ -125,7 +166,7 @@ void make_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps) {
           w *= f;
           for (int e = 0; e < dims; e++) ds[e] *= e == d ? (high ? slope[d] : -slope[d]) : f;
         }
-        taps.at[k][p] = where, taps.weight[k][p] = w;
+        taps.at[k][p] = int32_t(where), taps.weight[k][p] = w;
         for (int d = 0; d < dims; d++) taps.slope[d][k][p] = ds[d];
       }
     } else {
@@ -142,7 +183,7 @@ void make_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps) {
       }
       for (int k = 0; k < 16; k++) {
         int x = k & 3, y = k >> 2;
-        taps.at[k][p] = index[0][x] < 0 || index[1][y] < 0 ? -1 : index[1][y] * size[0] + index[0][x];
+        taps.at[k][p] = int32_t(index[0][x] < 0 || index[1][y] < 0 ? -1 : index[1][y] * size[0] + index[0][x]);
         taps.weight[k][p] = w[0][x] * w[1][y];
         taps.slope[0][k][p] = dw[0][x] * slope[0] * w[1][y];
         taps.slope[1][k][p] = w[0][x] * dw[1][y] * slope[1];
@@ -172,9 +213,12 @@ void grid_sample(DType type, const GridSample& s, const void* in_, const void* g
           const T* plane = in + (n * s.channels + c) * ni;
           W sum[kBlock] = {};
           for (int k = 0; k < taps->count; k++) {
-            const int64_t* at = taps->at[k];
-            const W* w = taps->weight[k];
-            for (int p = 0; p < points; p++) sum[p] += at[p] >= 0 ? w[p] * W(get(plane[at[p]])) : W(0);
+            const int32_t* __restrict at = taps->at[k];
+            const W* __restrict w = taps->weight[k];
+            for (int p = 0; p < points; p++) {
+              W v = get(plane[at[p] < 0 ? 0 : at[p]]);
+              sum[p] += at[p] < 0 ? W(0) : w[p] * v;
+            }
           }
           T* to = out + (n * s.channels + c) * no + first;
           for (int p = 0; p < points; p++) put(to[p], sum[p]);
@@ -195,7 +239,7 @@ void grid_sample_backward(DType type, const GridSample& s, const void* grad_, co
     if (grad_in_) {
       T* grad_in = (T*)grad_in_;
       // Each thread owns some channels of an image, and walks its points in order.
-      int64_t group = s.channels < 8 ? s.channels : 8, groups = group ? (s.channels + group - 1) / group : 0;
+      int64_t group = s.channels < 16 ? s.channels : 16, groups = group ? (s.channels + group - 1) / group : 0;
       fl::parallel_for(s.batch * groups, double(no) * (20 + 8 * double(group)), [&](int64_t begin, int64_t end) {
         Taps<W>* taps = (Taps<W>*)std::malloc(sizeof(Taps<W>));
         W* sums = (W*)std::malloc(sizeof(W) * size_t(group * ni + 1));
@@ -231,12 +275,17 @@ void grid_sample_backward(DType type, const GridSample& s, const void* grad_, co
           int points = int(no - first < kBlock ? no - first : kBlock);
           make_taps(s, grid + (n * no + first) * s.ndim, points, *taps);
           W sum[3][kBlock] = {};
+          bool volume = s.ndim == 3;
           for (int64_t c = 0; c < s.channels; c++) {
             const T *plane = in + (n * s.channels + c) * ni, *g = grad + (n * s.channels + c) * no + first;
             for (int k = 0; k < taps->count; k++)
               for (int p = 0; p < points; p++) {
-                W v = taps->at[k][p] >= 0 ? W(get(plane[taps->at[k][p]])) * W(get(g[p])) : W(0);
-                for (int d = 0; d < s.ndim; d++) sum[d][p] += v * taps->slope[d][k][p];
+                int32_t at = taps->at[k][p];
+                W v = get(plane[at < 0 ? 0 : at]), gv = get(g[p]);
+                v = at < 0 ? W(0) : v * gv;
+                sum[0][p] += v * taps->slope[0][k][p];
+                sum[1][p] += v * taps->slope[1][k][p];
+                if (volume) sum[2][p] += v * taps->slope[2][k][p];
               }
           }
           T* to = grad_grid + (n * no + first) * s.ndim;

@@ -32,7 +32,7 @@ struct GridSample {
   int64_t batch = 0, channels = 0;
   int64_t in_size[3] = {1, 1, 1}, out_size[3] = {1, 1, 1};  // (D,) H, W
 };
-// in: N C in_size; grid: N out_size ndim (x first), out: N C out_size; all of one floating type.
+// A plane (in_size) has fewer than 2^31 elements. in: N C in_size; grid: N out_size ndim (x first), out: N C out_size; all of one floating type.
 void grid_sample(DType, const GridSample&, const void* in, const void* grid, void* out);
 // Either gradient may be null. Both are written whole.
 void grid_sample_backward(DType, const GridSample&, const void* grad_out, const void* in, const void* grid, void* grad_in, void* grad_grid);

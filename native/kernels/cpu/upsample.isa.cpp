@@ -55,10 +55,11 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
   if (nearest) {
     float scale = u.scale[d] > 0 ? float(1.0 / u.scale[d]) : float(in) / float(out);
     taps.at.reset(out), taps.weight.reset(out);
+    // Images in two dimensions take sizes that are kept or doubled exactly, whatever the given scale.
+    bool exact = u.mode == Interpolation::Nearest && u.ndim == 2;
     for (int64_t i = 0; i < out; i++) {
       float source = u.mode == Interpolation::Nearest ? float(i) * scale : (float(i) + 0.5f) * scale;
-      int64_t at = int64_t(__builtin_floorf(source));
-      if (u.mode == Interpolation::Nearest) at = in == out ? i : out == 2 * in ? i / 2 : at;  // whatever the given scale
+      int64_t at = exact && out == in ? i : exact && out == 2 * in ? i / 2 : int64_t(__builtin_floorf(source));
       taps.at[i] = at < in - 1 ? at : in - 1;
       taps.weight[i] = 1;
     }
@@ -67,6 +68,11 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
   W scale;
   if (u.align_corners) scale = out > 1 ? W(in - 1) / W(out - 1) : W(0);
   else scale = u.scale[d] > 0 ? W(1.0 / u.scale[d]) : W(in) / W(out);
+  if (u.antialias && in == out) {  // kept as it is, whatever the given scale
+    taps.at.reset(out), taps.weight.reset(out);
+    for (int64_t i = 0; i < out; i++) taps.at[i] = i, taps.weight[i] = 1;
+    return;
+  }
   if (u.antialias) {
     W half = u.mode == Interpolation::Linear ? W(1) : W(2);
     W support = scale >= 1 ? half * scale : half, inverse = scale >= 1 ? 1 / scale : W(1);
@@ -114,7 +120,84 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
   }
 }
 
-// Bytes as floats that are rounded and clamped on the way out.
+// Images of bytes are filtered in fixed point, along the rows first and rounded to bytes in between, as Pillow does.
+struct ByteTaps {
+  int64_t count = 0;
+  int shift = 0;
+  Array<int64_t> at;      // [out][count]
+  Array<int32_t> weight;  // [out][count]
+  ByteTaps(const Upsample& u, int d) {
+    Taps<double> taps;
+    make_taps(u, d, taps);
+    count = taps.count;
+    int64_t out = u.out_size[d];
+    at.reset(out * count), weight.reset(out * count);
+    Array<double> merged(out * count);
+    double largest = 0;
+    for (int64_t i = 0; i < out; i++)
+      for (int64_t k = 0; k < count; k++) {
+        int64_t here = taps.at[k * out + i];
+        double w = taps.weight[k * out + i];
+        at[i * count + k] = here, merged[i * count + k] = w;
+        // Taps that were clamped to one position are one tap.
+        for (int64_t e = 0; e < k; e++)
+          if (at[i * count + e] == here) {
+            merged[i * count + e] += w, merged[i * count + k] = 0;
+            break;
+          }
+      }
+    for (int64_t i = 0; i < out * count; i++) largest = merged[i] > largest ? merged[i] : largest;
+    while (shift < 22 && int(0.5 + largest * double(1 << (shift + 1))) < (1 << 15)) shift++;
+    for (int64_t i = 0; i < out * count; i++) {
+      double scaled = merged[i] * double(1 << shift);
+      weight[i] = int32_t(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+    }
+  }
+};
+
+FL_LOCAL uint8_t to_byte(int32_t sum, int shift) {
+  int32_t v = (sum + (1 << (shift - 1))) >> shift;
+  return uint8_t(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+void bytes_forward(const Upsample& u, const uint8_t* in, uint8_t* out) {
+  ByteTaps rows(u, 0), columns(u, 1);
+  int64_t ih = u.in_size[0], iw = u.in_size[1], oh = u.out_size[0], ow = u.out_size[1];
+  fl::parallel_for(u.planes, double(ih * ow * columns.count + oh * ow * rows.count), [&](int64_t begin, int64_t end) {
+    Array<uint8_t> middle(ih * ow);
+    Array<int32_t> sums(ow);
+    for (int64_t p = begin; p < end; p++) {
+      const uint8_t* from = in + p * ih * iw;
+      if (iw != ow) {
+        for (int64_t y = 0; y < ih; y++)
+          for (int64_t x = 0; x < ow; x++) {
+            int32_t sum = 0;
+            for (int64_t k = 0; k < columns.count; k++)
+              sum += columns.weight[x * columns.count + k] * from[y * iw + columns.at[x * columns.count + k]];
+            middle[y * ow + x] = to_byte(sum, columns.shift);
+          }
+        from = middle.data;
+      }
+      uint8_t* to = out + p * oh * ow;
+      for (int64_t y = 0; y < oh; y++) {
+        if (ih == oh) {
+          std::memcpy(to + y * ow, from + y * ow, size_t(ow));
+          continue;
+        }
+        int32_t* __restrict sum = sums.data;
+        for (int64_t x = 0; x < ow; x++) sum[x] = 0;
+        for (int64_t k = 0; k < rows.count; k++) {
+          int32_t w = rows.weight[y * rows.count + k];
+          const uint8_t* __restrict line = from + rows.at[y * rows.count + k] * ow;
+          for (int64_t x = 0; x < ow; x++) sum[x] += w * line[x];
+        }
+        for (int64_t x = 0; x < ow; x++) to[y * ow + x] = to_byte(sum[x], rows.shift);
+      }
+    }
+  });
+}
+
+// Other dimensions: bytes as floats that are rounded and clamped on the way out.
 struct Byte { uint8_t value; };
 FL_LOCAL float get(Byte x) { return float(x.value); }
 FL_LOCAL void put(Byte& to, float x) {
@@ -247,6 +330,7 @@ void upsample(DType type, const Upsample& u, const void* in, void* out) {
       default: return nearest_forward(u, (const uint64_t*)in, (uint64_t*)out);
     }
   }
+  if (type == DType::UInt8 && u.ndim == 2) return bytes_forward(u, (const uint8_t*)in, (uint8_t*)out);
   if (type == DType::UInt8) return filter_forward(u, (const Byte*)in, (Byte*)out);
   by_float(type, [&](auto tag) { filter_forward(u, (const decltype(tag)*)in, (decltype(tag)*)out); });
 }
