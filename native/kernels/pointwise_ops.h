@@ -6,13 +6,13 @@
 
 #define FL_UNARY_CORE_OPS(X)                                                                                          \
   X(Neg, Same, 0.1) X(Abs, Real, 0.1) X(Sign, Same, 0.1) X(Sgn, Same, 0.1) X(Positive, Same, 0.1)                     \
-  X(Reciprocal, Same, 0.2) X(Sqrt, Same, 0.3) X(Rsqrt, Same, 0.4) X(Square, Same, 0.1)                                \
-  X(Exp, Same, 0.3) X(Exp2, Same, 0.3) X(Expm1, Same, 0.6) X(Log, Same, 0.4) X(Log2, Same, 0.4) X(Log10, Same, 0.4)   \
-  X(Log1p, Same, 0.6) X(Sin, Same, 0.6) X(Cos, Same, 0.6) X(Tan, Same, 0.8) X(Asin, Same, 6) X(Acos, Same, 6)         \
-  X(Atan, Same, 6) X(Sinh, Same, 6) X(Cosh, Same, 6) X(Tanh, Same, 0.4) X(Asinh, Same, 10) X(Acosh, Same, 8)          \
-  X(Atanh, Same, 8) X(Sigmoid, Same, 0.4) X(Erf, Same, 0.5)                                                           \
+  X(Reciprocal, Same, 0.2) X(Sqrt, Same, 0.1) X(Rsqrt, Same, 0.4) X(Square, Same, 0.1)                                \
+  X(Exp, Same, 0.3) X(Exp2, Same, 0.3) X(Expm1, Same, 0.3) X(Log, Same, 0.4) X(Log2, Same, 0.4) X(Log10, Same, 0.4)   \
+  X(Log1p, Same, 0.4) X(Sin, Same, 0.5) X(Cos, Same, 0.5) X(Tan, Same, 0.6) X(Asin, Same, 0.3) X(Acos, Same, 0.3)     \
+  X(Atan, Same, 0.3) X(Sinh, Same, 0.6) X(Cosh, Same, 0.8) X(Tanh, Same, 0.3) X(Asinh, Same, 1.2) X(Acosh, Same, 1)   \
+  X(Atanh, Same, 0.7) X(Sigmoid, Same, 0.4) X(Erf, Same, 0.4)                                                         \
   X(Floor, Same, 0.1) X(Ceil, Same, 0.1) X(Round, Same, 0.1) X(Trunc, Same, 0.1)                                      \
-  X(Frac, Same, 0.1) X(Relu, Same, 0.1) X(Silu, Same, 0.5) X(Gelu, Same, 0.6) X(GeluTanh, Same, 0.5)                  \
+  X(Frac, Same, 0.1) X(Relu, Same, 0.1) X(Silu, Same, 0.5) X(Gelu, Same, 0.4) X(GeluTanh, Same, 0.5)                  \
   X(Mish, Same, 0.8) X(LogSigmoid, Same, 0.8) X(Hardswish, Same, 0.1) X(Hardsigmoid, Same, 0.1) X(Selu, Same, 0.5)    \
   X(BitwiseNot, Same, 0.1) X(Conj, Same, 0.1) X(Deg2rad, Same, 0.1) X(Rad2deg, Same, 0.1)                             \
   /* to Bool */                                                                                                       \
@@ -30,7 +30,7 @@
   X(ClampScalar, Same, 0.1)     /* low, high; NaN in x, low or high propagates (also hardtanh) */                     \
   X(ClampMin, Same, 0.1)        /* low */                                                                             \
   X(ClampMax, Same, 0.1)        /* high */                                                                            \
-  X(PowScalar, Same, 5)         /* exponent; 2, 3, 0.5, -0.5, -1, -2 ... are fast. Integers: exponent >= 0 */         \
+  X(PowScalar, Same, 1.5)         /* exponent; 2, 3, 0.5, -0.5, -1, -2 ... are fast. Integers: exponent >= 0 */       \
   X(NanToNum, Same, 0.1)        /* nan, posinf, neginf (real T also for complex) */                                   \
   X(RoundDecimals, Same, 0.3)   /* p = 10^|d|, negative (0 or 1): round(x p) / p, or round(x / p) p */                \
   X(Logit, Same, 0.8)           /* eps; eps < 0: no clamping */
@@ -52,9 +52,9 @@
   X(Add, Same, 0.15) X(Sub, Same, 0.15) X(Mul, Same, 0.15) X(Div, Same, 0.2) X(RSub, Same, 0.15)                      \
   X(AddAlpha, Same, 0.15)       /* alpha: a + alpha b */                                                              \
   X(SubAlpha, Same, 0.15)       /* alpha: a - alpha b */                                                              \
-  X(FloorDiv, Same, 0.5) X(TruncDiv, Same, 0.5) X(Remainder, Same, 1) X(Fmod, Same, 1) X(Pow, Same, 6)                \
-  X(Atan2, Same, 10) X(Maximum, Same, 0.15) X(Minimum, Same, 0.15) X(Fmax, Same, 0.15) X(Fmin, Same, 0.15)            \
-  X(Hypot, Same, 2) X(Copysign, Same, 0.15) X(Nextafter, Same, 1) X(Logaddexp, Same, 1) X(Logaddexp2, Same, 1)        \
+  X(FloorDiv, Same, 1) X(TruncDiv, Same, 0.5) X(Remainder, Same, 0.8) X(Fmod, Same, 0.7) X(Pow, Same, 1.5)            \
+  X(Atan2, Same, 0.6) X(Maximum, Same, 0.15) X(Minimum, Same, 0.15) X(Fmax, Same, 0.15) X(Fmin, Same, 0.15)           \
+  X(Hypot, Same, 0.3) X(Copysign, Same, 0.15) X(Nextafter, Same, 1) X(Logaddexp, Same, 1) X(Logaddexp2, Same, 1)      \
   X(BitAnd, Same, 0.15) X(BitOr, Same, 0.15) X(BitXor, Same, 0.15) X(Shl, Same, 0.15) X(Shr, Same, 0.15)              \
   X(Gcd, Same, 30) X(Lcm, Same, 30) X(Heaviside, Same, 0.15) X(Xlogy, Same, 0.6) X(Xlog1py, Same, 0.8)                \
   X(LerpScalar, Same, 0.15)     /* weight: lerp(a, b, weight) */                                                      \
@@ -65,7 +65,7 @@
   X(TanhGrad, Same, 0.15)       /* (g, y): g conj(1 - y^2) */                                                         \
   X(SigmoidGrad, Same, 0.15)    /* (g, y): g conj((1 - y) y) */                                                       \
   X(ReluGrad, Same, 0.15)       /* (g, y): y > 0 ? g : 0, and g where y is NaN */                                     \
-  X(SiluGrad, Same, 0.6) X(GeluGrad, Same, 0.9) X(GeluTanhGrad, Same, 0.7) X(MishGrad, Same, 1)                       \
+  X(SiluGrad, Same, 0.6) X(GeluGrad, Same, 0.5) X(GeluTanhGrad, Same, 0.7) X(MishGrad, Same, 1)                       \
   X(HardswishGrad, Same, 0.2) X(HardsigmoidGrad, Same, 0.2) X(LogSigmoidGrad, Same, 0.5) /* all (g, x) */             \
   X(AbsGrad, Same, 0.2)         /* (g, x): g sgn(x) */                                                                \
   X(LeakyReluGrad, Same, 0.15)  /* (g, x) slope */                                                                    \

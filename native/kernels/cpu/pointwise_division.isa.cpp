@@ -55,7 +55,7 @@ struct Gcd : Formula<0> {
 struct Lcm : Formula<0> {
   template <class T> FL_FN T f(T a, T b) {
     T g = Gcd::f(a, b);
-    return g == 0 ? T(0) : T(magnitude(T(std::make_unsigned_t<T>(a / g) * std::make_unsigned_t<T>(b))));
+    return g == 0 ? T(0) : T(magnitude(T(uint64_t(a / g) * uint64_t(b))));
   }
 };
 
@@ -68,7 +68,7 @@ template <class V, class E> FL_FN V whole_power(V x, E e) {  // wraps
 struct PowInteger : Formula<0> {
   template <class T> FL_FN T f(T a, T b) {
     if (b < T(0)) return a == T(1) ? T(1) : a == T(-1) ? (b & 1 ? T(-1) : T(1)) : T(0);
-    return T(whole_power(std::make_unsigned_t<T>(a), b));
+    return T(whole_power(uint64_t(a), b));
   }
 };
 struct PowIntegerScalar : Formula<1> {
