@@ -6,7 +6,7 @@ from typing import Any
 
 import flambeau as torch
 
-from .optimizer import GroupOptimizer, _check_lr, _get_scalar_dtype, _get_value, _require, as_real
+from .optimizer import GroupOptimizer, _check_lr, _get_scalar_dtype, _get_value, _require, as_real, native_step
 
 
 class Adagrad(GroupOptimizer):
@@ -100,4 +100,4 @@ def _sparse_step(params: list, grads: list, sums: list, steps: list, lr: float, 
         p.add_(torch.sparse_coo_tensor(indices, values / root, g.size()), alpha=-rate)
 
 
-_multi_tensor_step = _composite_step
+_multi_tensor_step = native_step("_fused_adagrad_step", _composite_step)

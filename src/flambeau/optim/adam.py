@@ -6,7 +6,7 @@ from typing import Any
 
 import flambeau as torch
 
-from .optimizer import GroupOptimizer, _check_lr, _require, _step_tensor, as_real
+from .optimizer import GroupOptimizer, _check_lr, _require, _step_tensor, as_real, native_step
 
 
 class Adam(GroupOptimizer):
@@ -133,4 +133,4 @@ def _differentiable_step(params: list, grads: list, means: list, squares: list, 
         p.addcdiv_(m.clone(), denominator)
 
 
-_multi_tensor_step = _composite_step
+_multi_tensor_step = native_step("_fused_adam_step", _composite_step)

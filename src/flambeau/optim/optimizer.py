@@ -483,6 +483,23 @@ def _step_tensor(p: Any, group: dict[str, Any], value: float = 0.0) -> Any:
     return torch.tensor(value, dtype=_get_scalar_dtype())
 
 
+def native_step(name: str, composite: Callable) -> Callable:
+    """The update of a group's lists: the core's kernel of that name where it applies, else `composite`.
+
+    Both take the same positional arguments and update in place. The kernel answers False, with nothing done, for
+    lists that it does not take: of mixed or other types than float32 and float64, or not contiguous.
+    """
+    kernel = getattr(torch._C, name, None)
+    if kernel is None:
+        return composite
+
+    def step(*arguments: Any) -> None:
+        if not kernel(*arguments):
+            composite(*arguments)
+
+    return step
+
+
 def as_real(tensors: list) -> list:
     """Complex tensors seen as real ones with a last dimension of 2; others as they are."""
     return [torch.view_as_real(t) if t.is_complex() else t for t in tensors]

@@ -6,7 +6,7 @@ from typing import Any
 
 import flambeau as torch
 
-from .optimizer import GroupOptimizer, _check_lr, _get_value, _require, _step_tensor, as_real
+from .optimizer import GroupOptimizer, _check_lr, _get_value, _require, _step_tensor, as_real, native_step
 
 
 class RMSprop(GroupOptimizer):
@@ -77,4 +77,4 @@ def _composite_step(params: list, grads: list, squares: list, buffers: list, mea
             p.addcdiv_(g, root, value=-lr)
 
 
-_multi_tensor_step = _composite_step
+_multi_tensor_step = native_step("_fused_rmsprop_step", _composite_step)

@@ -6,7 +6,7 @@ from typing import Any
 
 import flambeau as torch
 
-from .optimizer import GroupOptimizer, _check_lr, _require
+from .optimizer import GroupOptimizer, _check_lr, _require, native_step
 
 
 class SGD(GroupOptimizer):
@@ -97,4 +97,4 @@ def _differentiable_step(params: list, grads: list, buffers: list, lr: Any, mome
             p.add_(g, alpha=-lr)
 
 
-_multi_tensor_step = _composite_step
+_multi_tensor_step = native_step("_fused_sgd_step", _composite_step)

@@ -1,0 +1,103 @@
+"""`python -m flambeau.run script.py ...`: run a program in which `import torch` means flambeau.
+
+`torch` and its sub-modules become flambeau's, `torchvision` becomes `flambeau.vision`. `-m module` and `-c code` work
+as with Python itself. A program can also call `install()` before its imports.
+"""
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+from collections.abc import Sequence
+from typing import Any
+
+_NAMES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
+
+
+def _target(name: str) -> str | None:
+    """Our module for a name of PyTorch's; None for others."""
+    head, dot, rest = name.partition(".")
+    return _NAMES[head] + dot + rest if head in _NAMES else None
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds `torch...` and `torchvision...`: the very module objects of this package, under another name."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None,
+                  target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        ours = _target(fullname)
+        if ours is None or self._module(ours) is None:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self)
+
+    @staticmethod
+    def _module(name: str) -> types.ModuleType | None:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+                raise  # the module is there, and misses another one
+        # a namespace that exists as an attribute only
+        parent, _, last = name.rpartition(".")
+        value = getattr(sys.modules.get(parent), last, None)
+        return value if isinstance(value, types.ModuleType) else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
+        module = self._module(_target(spec.name) or "")
+        spec.loader_state = getattr(module, "__spec__", None)
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """The module has run already: give it back the spec that the import system has just replaced."""
+        spec = module.__spec__
+        if spec is not None and spec.loader is self:
+            module.__spec__ = spec.loader_state
+
+
+def install() -> None:
+    """Let `import torch` and `import torchvision` mean flambeau from now on. RuntimeError if PyTorch is loaded."""
+    loaded = sys.modules.get("torch")
+    if loaded is not None and not loaded.__name__.startswith("flambeau"):
+        raise RuntimeError("flambeau.run: PyTorch itself is already imported in this process")
+    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder())
+
+
+_USAGE = "usage: python -m flambeau.run (script.py | -m module | -c code) [arguments ...]"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a program as `python` would, with the names installed."""
+    import os
+    import runpy
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE)
+        sys.exit(0 if arguments else 2)
+    install()
+    first, rest = arguments[0], arguments[1:]
+    if first in ("-m", "-c"):
+        if not rest:
+            print(_USAGE, file=sys.stderr)
+            sys.exit(2)
+        sys.argv = [first, *rest[1:]]
+        if first == "-m":
+            sys.path.insert(0, os.getcwd())
+            runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+        else:
+            sys.path.insert(0, "")
+            exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+        return
+    if not os.path.exists(first):
+        print(f"flambeau.run: no such file: {first}", file=sys.stderr)
+        sys.exit(2)
+    sys.argv = [first, *rest]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(first)))
+    runpy.run_path(first, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

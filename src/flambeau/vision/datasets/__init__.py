@@ -1,0 +1,12 @@
+"""Data sets of pictures."""
+from __future__ import annotations
+
+from . import folder
+from .cifar import CIFAR10, CIFAR100
+from .fakedata import FakeData
+from .folder import DatasetFolder, ImageFolder
+from .mnist import EMNIST, KMNIST, MNIST, FashionMNIST
+from .vision import VisionDataset
+
+__all__ = ["CIFAR10", "CIFAR100", "DatasetFolder", "EMNIST", "FakeData", "FashionMNIST", "ImageFolder", "KMNIST", "MNIST",
+           "VisionDataset", "folder"]
