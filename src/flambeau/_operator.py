@@ -7,7 +7,8 @@ from typing import Any, Callable
 
 import flambeau as torch
 
-from ._schema import Mismatch, Signature
+from ._compiled import NO_MATCH, PLAIN_TENSORS, compile_call, learn
+from ._schema import REQUIRED, Mismatch, Signature
 
 REGISTRY: dict[str, Operator] = {}
 _EXACT = ("complex", "polar")  # whose out= must have the result's dtype
@@ -29,6 +30,9 @@ class Operator:
         self.parsed: list[tuple[Signature, Callable]] = []
         self.doc: str | None = None
         self.plain: Callable | None = None
+        self.quick: Callable | None = None  # made at the first call
+        self.quick_method: Callable | None = None
+        self.as_method: Callable | None = None  # what Tensor.NAME is
 
     @property
     def schemas(self) -> list[str]:
@@ -68,13 +72,57 @@ class Operator:
     def __reduce__(self) -> str:
         return self.name
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.call(args, kwargs, False)
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return (self.quick or self._open(False))(*args, **kwargs)
+
+    def _open(self, method: bool) -> Callable:
+        """Make the quick function for calls as a function or as a method."""
+        if self.plain is not None:
+            made = self.plain
+        else:
+            made = self._compile(method)
+        if method:
+            self.quick_method = made
+        else:
+            self.quick = made
+        return made
+
+    def _compile(self, method: bool) -> Callable:
+        def general(args: tuple, kwargs: dict) -> Any:
+            return self.call(*_given(args, kwargs, signature), method)
+
+        def no_match(args: tuple, kwargs: dict) -> Any:
+            return NO_MATCH
+
+        signature = self.overloads[0][0]
+        if len(self.overloads) == 1:
+            return self._quick_of(signature, self.overloads[0][1], method, general)
+        choices = [(self._quick_of(one, function, method, no_match), [one.shown(p) for p in one.parameters])
+                   for one, function in self.overloads]
+
+        def choose(*args: Any, **kwargs: Any) -> Any:
+            for choice, names in choices:
+                if kwargs and not kwargs.keys().isdisjoint(names[:len(args)]):
+                    continue
+                result = choice(*args, **kwargs)
+                if result is not NO_MATCH:
+                    return result
+            return self.call(args, kwargs, method)
+        return choose
+
+    def _quick_of(self, signature: Signature, function: Callable, method: bool, general: Callable) -> Callable:
+        wrap = None
+        if signature.fields:
+            from .return_types import make
+            wrap = make(self.public_name, signature.fields)
+        return compile_call(signature, function, method, general, wrap, self.out)
 
     def call(self, args: tuple, kwargs: dict, method: bool) -> Any:
-        """Bind the arguments to the first schema that fits and compute; `out=` is checked and filled."""
-        if self.plain is not None:
-            return self.plain(*args, **kwargs)
+        """The general binding: overrides, the first schema that fits after conversions, `out=` checked and filled."""
+        override = _overriding(args, kwargs)
+        if override:
+            from .overrides import handle_torch_function
+            return handle_torch_function(self.as_method if method else self, override, *args, **kwargs)
         out = kwargs.pop("out", None) if self.out and "out" in kwargs else None
         function, values, signature = self.bind(args, kwargs, method)
         if out is None:
@@ -248,9 +296,10 @@ def install_aliases(place: Any, tensor: type | None, table: dict[str, str], sour
 
 
 def _method(made: Operator) -> Callable:
-    def method(self: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        return made.call((self, *args), kwargs, True)
+    def method(self: torch.Tensor, /, *args: Any, **kwargs: Any) -> Any:
+        return (made.quick_method or made._open(True))(self, *args, **kwargs)
     method.__name__, method.__doc__ = made.name, made.doc
+    made.as_method = method
     return method
 
 
@@ -259,3 +308,31 @@ def _inplace(made: Operator) -> Callable:
         return made.apply_inplace((self, *args), kwargs)
     inplace.__name__, inplace.__doc__ = made.name + "_", made.doc
     return inplace
+
+
+def _given(args: tuple, kwargs: dict, signature: Signature) -> tuple[tuple, dict]:
+    """The arguments without the marks of those that were not given."""
+    kwargs = {key: value for key, value in kwargs.items()
+              if value is not REQUIRED and (key != "out" or value is not None)}
+    first = next((position for position, value in enumerate(args) if value is REQUIRED), None)
+    if first is not None:
+        for position in range(first + 1, len(args)):
+            if args[position] is not REQUIRED:
+                kwargs[signature.parameters[position].name] = args[position]
+        args = args[:first]
+    return args, kwargs
+
+
+def _overriding(args: tuple, kwargs: dict) -> list:
+    """The arguments whose type overrides functions by __torch_function__."""
+    found = []
+    for value in (*args, *kwargs.values()) if kwargs else args:
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            kind = type(item)
+            if kind in PLAIN_TENSORS or not hasattr(kind, "__torch_function__"):
+                continue
+            if isinstance(item, torch.Tensor):
+                learn(kind)
+            if kind not in PLAIN_TENSORS:
+                found.append(item)
+    return found

@@ -1,4 +1,4 @@
-"""Operator schemas: `name.overload(Tensor self, int dim=-1, *, bool keepdim=False) -> Tensor` parsed into signatures
+"""Operator schemas: `name.overload(Tensor self, int dim=-1, *, bool keepdim=False) -> Tensor`, parsed into signatures
 that bind a call's arguments. Alias marks such as `(a!)` are read and dropped; sizes as in `int[2]` let one int stand
 for the list."""
 
@@ -184,10 +184,10 @@ class Signature:
 
     def bind(self, args: tuple, kwargs: dict, method: bool, name: str) -> list:
         parameters, positional = self.parameters, self.positional
-        if len(args) > positional or (len(args) > 1 and self._varargs(method)):
+        if len(args) > positional or (len(args) > 1 and self.varargs(method)):
             start = 1 if method else 0
             rest = args[start:]
-            if not (self._varargs(method) and len(rest) > 0 and all(_int(item, 0) is not REQUIRED for item in rest)):
+            if not (self.varargs(method) and len(rest) > 0 and all(_int(item, 0) is not REQUIRED for item in rest)):
                 if len(args) > positional:
                     least = sum(p.default is REQUIRED for p in parameters[:positional])
                     span = f"{positional}" if least == positional else f"from {least} to {positional}"
@@ -225,7 +225,7 @@ class Signature:
                 values[position] = value
         return values
 
-    def _varargs(self, method: bool) -> bool:
+    def varargs(self, method: bool) -> bool:
         """Whether the ints of the only list argument may be given one by one, as in x.tile(2, 3)."""
         first = 1 if method else 0
         return self.positional == first + 1 and self.parameters[first].type == "int[]"

@@ -64,7 +64,8 @@ def complex_dtype_of(dtype: torch.dtype) -> torch.dtype:
 
 def require_floating(name: str, tensor: torch.Tensor) -> None:
     if not (tensor.is_floating_point() or tensor.is_complex()):
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {dtype_name(tensor.dtype)}")
+        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got "
+                           f"{dtype_name(tensor.dtype)}")
 
 
 def require_same_dtype(name: str, first: torch.Tensor, second: torch.Tensor) -> None:

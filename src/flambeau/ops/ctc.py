@@ -167,8 +167,8 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction
     """The negative log-likelihood of label sequences given log-probabilities (T, N, C) over time, summed over all
     alignments; targets are (N, S) or one after the other. With reduction 1 each loss is divided by its target length.
 
-    >>> torch.ctc_loss(torch.zeros(1, 1, 2), torch.tensor([[1]]), [1], [1])
-    tensor(-0.)
+    >>> torch.ctc_loss(torch.full((1, 1, 2), -1.0), torch.tensor([[1]]), [1], [1])
+    tensor(1.)
     """
     return _ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
 

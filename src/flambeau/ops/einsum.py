@@ -190,7 +190,7 @@ def _make_plan(equation: str, shapes: list[list[int]]) -> _Plan:
                                    f"not broadcast with previously seen size {seen}")
             sizes[label] = size if seen == 1 else seen
     squeezes = []
-    for position, term in enumerate(terms):
+    for term in terms:
         elsewhere = {label for other in terms if other is not term for label in other.labels}
         thin = {label for label, size in zip(term.labels, term.sizes)
                 if size == 1 and label in elsewhere and sizes[label] != 1}

@@ -8,8 +8,8 @@ import flambeau as torch
 
 from .._operator import plain
 
-_UNARY = ("abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "erfc", "exp", "expm1", "floor", "frac", "lgamma",
-          "log", "log10", "log1p", "log2", "neg", "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh",
+_UNARY = ("abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "erfc", "exp", "expm1", "floor", "frac",
+          "lgamma", "log", "log10", "log1p", "log2", "neg", "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh",
           "sqrt", "tan", "tanh", "trunc")
 _BINARY = ("add", "clamp_max", "clamp_min", "div", "maximum", "minimum", "mul", "pow", "sub")
 _TERNARY = ("addcdiv", "addcmul")
@@ -90,8 +90,8 @@ for _name in _BINARY:
     _binary(_name)
 for _name in _TERNARY:
     _ternary(_name)
-_register("lerp", lambda tensors, ends, weight: (a.lerp(b, w) for a, b, w in zip(tensors, ends, _listed(weight, tensors))),
-          lambda tensors, ends, weight: (a.lerp_(b, w) for a, b, w in zip(tensors, ends, _listed(weight, tensors))))
+_register("lerp", lambda a, b, weight: (x.lerp(y, w) for x, y, w in zip(a, b, _listed(weight, a))),
+          lambda a, b, weight: (x.lerp_(y, w) for x, y, w in zip(a, b, _listed(weight, a))))
 _register("clone", lambda tensors: (tensor.clone() for tensor in tensors), lambda tensors: tensors)
 
 

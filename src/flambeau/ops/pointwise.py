@@ -227,10 +227,9 @@ def _method_of(name):
 
 
 for _name, _schema in {
-    "alias": "(Tensor self) -> Tensor", "detach": "(Tensor self) -> Tensor", "t": "(Tensor self) -> Tensor",
+    "detach": "(Tensor self) -> Tensor", "t": "(Tensor self) -> Tensor",
     "as_strided": "(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
     "diagonal": "(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor",
-    "expand": "(Tensor self, int[] size, *, bool implicit=False) -> Tensor",
     "permute": "(Tensor self, int[] dims) -> Tensor", "view": "(Tensor self, int[] size) -> Tensor",
     "select": ".int(Tensor self, int dim, int index) -> Tensor",
     "split": ".Tensor(Tensor self, int split_size, int dim=0) -> Tensor[]",
@@ -240,13 +239,16 @@ for _name, _schema in {
     "unfold": "(Tensor self, int dimension, int size, int step) -> Tensor",
     "unsqueeze": "(Tensor self, int dim) -> Tensor",
 }.items():
-    _copy(_name, _schema, _method_of(_name) if _name not in ("alias", "expand") else
-          (lambda self: self.view(self.shape)) if _name == "alias" else (lambda self, size, implicit: self.expand(size)))
+    _copy(_name, _schema, _method_of(_name))
 
+_copy("alias", "(Tensor self) -> Tensor", lambda self: self.view(self.shape))
+_copy("expand", "(Tensor self, int[] size, *, bool implicit=False) -> Tensor",
+      lambda self, size, implicit: self.expand(size))
 _copy("view_as_real", "(Tensor self) -> Tensor", lambda self: torch.view_as_real(self))
 _copy("view_as_complex", "(Tensor self) -> Tensor", lambda self: torch.view_as_complex(self))
 _squeeze_copy = _copy("squeeze", "(Tensor self) -> Tensor", lambda self: self.squeeze())
-for _text in ("squeeze_copy.dim(Tensor self, int dim) -> Tensor", "squeeze_copy.dims(Tensor self, int[] dim) -> Tensor"):
+for _text in ("squeeze_copy.dim(Tensor self, int dim) -> Tensor",
+              "squeeze_copy.dims(Tensor self, int[] dim) -> Tensor"):
     _squeeze_copy.overload(_text)(lambda self, dim: self.squeeze(dim).clone(memory_format=torch.contiguous_format))
 
 

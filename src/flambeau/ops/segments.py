@@ -112,8 +112,8 @@ def affine_grid_generator(theta, size, align_corners):
     """Sampling positions in [-1, 1] for grid_sample: theta (N, 2, 3) or (N, 3, 4) applied to the output's points.
 
     >>> torch.affine_grid_generator(torch.eye(2, 3).unsqueeze(0), (1, 1, 1, 2), True)
-    tensor([[[[-1., -1.],
-              [ 1., -1.]]]])
+    tensor([[[[-1.,  0.],
+              [ 1.,  0.]]]])
     """
     if len(size) not in (4, 5):
         raise RuntimeError("AffineGridGenerator needs 4d (spatial) or 5d (volumetric) inputs "
@@ -152,7 +152,7 @@ def broadcast_shapes(*shapes):
             if size != 1 and result[-back] != size:
                 if result[-back] != 1:
                     raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape (got "
-                                       f"{', '.join(str(tuple(one) if not isinstance(one, int) else one) for one in shapes)})")
+                                       f"{', '.join(map(str, shapes))})")
                 result[-back] = size
     return torch.Size(result)
 
