@@ -423,8 +423,9 @@ def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEARES
     if expand:
         turn = math.radians(angle)
         sine, cosine = abs(math.sin(turn)), abs(math.cos(turn))
-        new_width = math.ceil(round(width * cosine + height * sine, 4))
-        new_height = math.ceil(round(width * sine + height * cosine, 4))
+        # whole pixels on both sides of the middle; a ten-thousandth more is rounding
+        new_width = 2 * math.ceil(int((width * cosine + height * sine) * 5000) / 10000)
+        new_height = 2 * math.ceil(int((width * sine + height * cosine) * 5000) / 10000)
     return _sampled(img, matrix, new_height, new_width, mode, fill)
 
 
@@ -617,6 +618,8 @@ def solarize(img: Any, threshold: float) -> Any:
     """Colours from the threshold on inverted."""
     if not _check(img):
         return pillow("ImageOps").solarize(img, threshold)
+    if threshold > _largest(img.dtype):
+        raise TypeError("Threshold should be less than bound of img.")
     return torch.where(img >= threshold, invert(img), img)
 
 
@@ -637,6 +640,8 @@ def equalize(img: Any) -> Any:
     """Each channel with its levels spread evenly."""
     if not _check(img):
         return pillow("ImageOps").equalize(img)
+    if img.dtype != torch.uint8:
+        raise TypeError(f"Only torch.uint8 image tensors are supported, but found {img.dtype}")
     picture = to_pil_image(img) if img.ndim <= 3 else None
     if picture is None:
         return torch.stack([equalize(one) for one in img])

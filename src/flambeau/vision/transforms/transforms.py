@@ -36,13 +36,14 @@ class _Transform(torch.nn.Module):
     """The base: a module without weights; `_shown` names the attributes that its text shows."""
 
     _shown: tuple[str, ...] = ()
+    _separator = ", "
 
     def __repr__(self) -> str:
         parts = []
         for name in self._shown:
             value = getattr(self, name)
             parts.append(f"{name}={value.value if isinstance(value, InterpolationMode) else value}")
-        return f"{self.__class__.__name__}({', '.join(parts)})"
+        return f"{self.__class__.__name__}({self._separator.join(parts)})"
 
 
 class ToTensor:
@@ -353,6 +354,7 @@ class RandomPosterize(_WithProbability):
     """Only the highest bits of each colour, with probability `p`."""
 
     _shown = ("bits", "p")
+    _separator = ","
 
     def __init__(self, bits: int, p: float = 0.5) -> None:
         super().__init__(p)
@@ -366,6 +368,7 @@ class RandomSolarize(_WithProbability):
     """Colours from a threshold on inverted, with probability `p`."""
 
     _shown = ("threshold", "p")
+    _separator = ","
 
     def __init__(self, threshold: float, p: float = 0.5) -> None:
         super().__init__(p)
@@ -379,6 +382,7 @@ class RandomAdjustSharpness(_WithProbability):
     """Sharpness changed by a factor, with probability `p`."""
 
     _shown = ("sharpness_factor", "p")
+    _separator = ","
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
         super().__init__(p)
@@ -550,7 +554,7 @@ def _angles(value: Any, name: str, sizes: tuple[int, ...] = (2,)) -> list[float]
     if isinstance(value, numbers.Number):
         if value < 0:  # type: ignore[operator]
             raise ValueError(f"If {name} is a single number, it must be positive.")
-        return [-float(value), float(value)]  # type: ignore[arg-type]
+        return [float(-value), float(value)]  # type: ignore[arg-type, operator]
     if not isinstance(value, Sequence):
         raise TypeError(f"{name} should be a sequence of length {' or '.join(map(str, sizes))}.")
     if len(value) not in sizes:
