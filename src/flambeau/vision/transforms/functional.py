@@ -409,6 +409,15 @@ def _sampled(img: Any, matrix: Sequence[float], height: int, width: int, mode: s
     return out.reshape((*img.shape[:-2], height, width)).to(img.dtype)
 
 
+def _whole_pixels(size: int, reach: float) -> int:
+    """The pixels that a length of `reach` on both sides of the middle of `size` pixels touches.
+
+    A ten-thousandth of a pixel is taken for rounding.
+    """
+    high, low = (math.trunc(edge * 10000) / 10000 for edge in (size / 2 + reach, size / 2 - reach))
+    return math.ceil(high) - math.floor(low)
+
+
 def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
            center: Sequence[float] | None = None, fill: Any = None) -> Any:
     """The picture turned against the clock by `angle` degrees; `expand` makes it large enough for all of it."""
@@ -423,9 +432,8 @@ def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEARES
     if expand:
         turn = math.radians(angle)
         sine, cosine = abs(math.sin(turn)), abs(math.cos(turn))
-        # whole pixels on both sides of the middle; a ten-thousandth more is rounding
-        new_width = 2 * math.ceil(int((width * cosine + height * sine) * 5000) / 10000)
-        new_height = 2 * math.ceil(int((width * sine + height * cosine) * 5000) / 10000)
+        new_width = _whole_pixels(width, (width * cosine + height * sine) / 2)
+        new_height = _whole_pixels(height, (width * sine + height * cosine) / 2)
     return _sampled(img, matrix, new_height, new_width, mode, fill)
 
 
