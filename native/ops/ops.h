@@ -22,3 +22,19 @@ Tensor sum_to(const Tensor& g, IntView sizes);       // undo broadcasting
 Tensor zeros_like_sizes(IntView sizes, DType dtype);
 inline Tensor conj_if(const Tensor& t) { return is_complex(t.dtype()) ? conj(t) : t; }
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record tanh_backward, sigmoid_backward, relu_backward, silu_backward, gelu_backward, elu_backward, mish_backward, hardswish_backward;
+extern Record hardsigmoid_backward, log_sigmoid_backward, cosh, sinh, digamma, polygamma, special_i1, special_i1e, special_i0e, i0, softplus, relu;
+extern Record gelu, silu, erf, log1p, expm1, floor, trunc, round;
+Tensor mish_second(const Tensor& x);
+}  // namespace fl::ops
+
+namespace fl::ops {
+extern Record rsub, floor_divide, fmod, lgamma, atan2, hypot, clamp, clamp_min, clamp_max, lerp, addcmul, addcdiv, masked_fill, special_zeta, copysign;
+}  // namespace fl::ops
+
+namespace fl::ops {
+extern Record isfinite, softplus_backward, leaky_relu_backward, hardtanh_backward, threshold_backward, shrink_backward;
+Tensor times_value(const Tensor& g, const Value& v);  // g times the conjugate of a number
+}  // namespace fl::ops
