@@ -289,9 +289,9 @@ Node* grad_fn(TensorImpl& t) {
       t.origin != Origin::NoGrad) {
     // The base was written since: this window's history is that of the base as it is now, seen through the window.
     Tensor base = Tensor::borrow(t.base);
-    Value args[4] = {Value(base), Value(IntView(t.sizes)), Value(IntView(t.strides)), Value(t.offset)};
-    Call c(ops::as_strided, args, 4);
-    bool needs[4] = {true, false, false, false};
+    Value args[6] = {Value(base), Value(IntView(t.sizes)), Value(IntView(t.strides)), Value(t.offset), Value(IntView(base->strides)), Value(base->offset)};
+    Call c(ops::as_strided_window, args, 6);
+    bool needs[6] = {true, false, false, false, false, false};
     Node* fn = new OpNode(c, needs);
     fn->add_meta(Tensor::borrow(&t));
     if (t.grad_fn) release_node(t.grad_fn);

@@ -5,6 +5,7 @@
 #include "tensor/iterator.h"
 #include "tensor/promote.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>

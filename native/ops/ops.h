@@ -38,3 +38,7 @@ namespace fl::ops {
 extern Record isfinite, softplus_backward, leaky_relu_backward, hardtanh_backward, threshold_backward, shrink_backward;
 Tensor times_value(const Tensor& g, const Value& v);  // g times the conjugate of a number
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record as_strided_window, window_backward, unsafe_view, t, flatten, unbind, split, split_with_sizes, chunk, cat, stack, detach;
+}  // namespace fl::ops

@@ -243,7 +243,7 @@ void dispatch(Call& c) {
     c.preset[0] = c.args[0].t;
   }
   if (__builtin_expect(ts.doors & kDoorAutocast, 0) && c.op.autocast != Autocast::Plain) return autocast_call(c);
-  if (ts.grad_enabled && !(c.op.flags & kNoGrad)) {
+  if (ts.grad_enabled && !(c.op.flags & (kNoGrad | kComposite))) {
     bool needs[kMaxArgs], any = false;
     for (int k = 0; k < c.nargs; ++k) {
       const Value& v = c.args[k];
@@ -262,6 +262,17 @@ void dispatch(Call& c) {
     return;
   }
   c.op.forward(c);
+  if ((c.op.flags & kComposite) && c.mode == Mode::Inplace && c.results[0] != c.preset[0]) {  // recorded like any other write
+    ops::copy_.inplace(Tensor::borrow(c.preset[0]), Tensor::borrow(c.results[0]));
+    c.results[0]->unref();
+    c.preset[0]->ref();
+    c.results[0] = c.preset[0];
+    return;
+  }
+  if ((c.op.flags & kComposite) && c.mode == Mode::Out)
+    for (int k = 0; k < c.nresults; ++k)
+      FL_CHECK(!Tensor::borrow(c.results[k]).requires_grad(), c.op.name, "(): functions with out=... arguments don't support automatic differentiation, "
+               "but one of the arguments requires grad.");
   c.finish();
   bump_versions(c);
 }

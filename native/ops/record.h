@@ -74,6 +74,7 @@ constexpr uint32_t kSpecial = 256;     // lives in torch.special
 constexpr uint32_t kLinalg = 512;      // lives in torch.linalg
 constexpr uint32_t kPrivate = 1024;    // only reachable from the core and as torch._C.ops.NAME
 constexpr uint32_t kMultiView = 2048;  // several views: in-place writes to them are refused while recording
+constexpr uint32_t kComposite = 8192;  // made of other operators, which record for it
 constexpr uint32_t kElementwise = 4096;  // result element i depends on input elements i only: an in-place destination is safe
 
 // What a node keeps for its gradient.
