@@ -157,6 +157,7 @@ OpNode::OpNode(const Call& c, const bool* needs) : op(&c.op), overload(c.overloa
       for (int i = 0; i < v.n; ++i) {
         const Tensor& item = *reinterpret_cast<const Tensor*>(&v.ts[i]);
         edges.emplace(item.defined() && item.requires_grad() ? gradient_edge(item) : Edge());
+        items.push_back(item.defined() ? OutputMeta{item.dtype(), Dims(item.sizes())} : OutputMeta{DType::None, Dims()});
       }
       args[k].dropped = !keep;
       if (keep) {

@@ -78,6 +78,7 @@ struct OpNode final : Node {
   Small<Saved, 3> saved;
   Small<int64_t, 8> ints;           // copies of list arguments
   std::vector<std::string> strings;
+  std::vector<OutputMeta> items;    // shapes and types of the items of the tensor list argument
 
   OpNode(const Call& c, const bool* needs);
   ~OpNode() override;
@@ -104,6 +105,7 @@ struct Grad {
   bool is_tensor(int arg) const { return node.args[arg].tag == Value::TensorTag; }
   IntView sizes(int arg, int item = 0) const; // shape of an input that needs a gradient
   DType dtype(int arg, int item = 0) const;
+  const OutputMeta& item(int k) const { return node.items[size_t(k)]; }  // of the (first) tensor list
   IntView out_sizes(int k = 0) const { return node.meta[k].sizes; }
   DType out_dtype(int k = 0) const { return node.meta[k].dtype; }
   void set(int arg, Tensor g) const;

@@ -42,3 +42,7 @@ Tensor times_value(const Tensor& g, const Value& v);  // g times the conjugate o
 namespace fl::ops {
 extern Record as_strided_window, window_backward, unsafe_view, t, flatten, unbind, split, split_with_sizes, chunk, cat, stack, detach;
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift, bitwise_not, positive;
+}  // namespace fl::ops

@@ -675,24 +675,21 @@ Record cat{{.schema = {"cat(Tensor[] tensors, int dim=0) -> Tensor"},
               const Tensor& g = G.grad();
               int64_t at = 0;
               int d = wrap_dim(G.arg(1).i, g.dim());
-              // Sizes of inputs that need no gradient are unknown to the graph: kept in the tensors themselves.
-              auto list = G.in_list(0);
-              for (size_t k = 0; k < list.size(); ++k) {
-                const Tensor& x = list[k];
-                if (x.dim() == 1 && x.size(0) == 0 && g.dim() != 1) {
-                  if (G.needs(0, int(k))) G.set(0, int(k), zeros_like_sizes(x.sizes(), x.dtype()));
+              for (int k = 0; k < G.arg(0).n; ++k) {
+                IntView sizes = G.item(k).sizes;
+                if (sizes.n == 1 && sizes[0] == 0 && g.dim() != 1) {
+                  if (G.needs(0, k)) G.set(0, k, zeros_like_sizes(sizes, g.dtype()));
                   continue;
                 }
-                int64_t n = x.size(d);
-                if (G.needs(0, int(k))) {
-                  Tensor part = slice(g, d, at, at + n, 1);
-                  if (is_complex(part.dtype()) && !is_complex(x.dtype())) part = real(part);
-                  G.set(0, int(k), part);
+                if (G.needs(0, k)) {
+                  Tensor part = slice(g, d, at, at + sizes[d], 1);
+                  if (is_complex(part.dtype()) && !is_complex(G.item(k).dtype)) part = real(part);
+                  G.set(0, k, part);
                 }
-                at += n;
+                at += sizes[d];
               }
             },
-            .save = save_in(0), .flags = kFunction | kOut, .autocast = Autocast::Promote, .doc = "The tensors one after another along dim."}};
+            .flags = kFunction | kOut, .autocast = Autocast::Promote, .doc = "The tensors one after another along dim."}};
 Record stack{{.schema = {"stack(Tensor[] tensors, int dim=0) -> Tensor"},
               .forward = [](Call& c) {
                 const Value& list = c.arg(0);
