@@ -39,6 +39,7 @@ struct Node {
   void* trace = nullptr;         // PyObject*: where the forward was, in anomaly mode
   void* metadata = nullptr;      // PyObject*: dict for users
   Tensor* pending = nullptr;     // gradients that have arrived, during a backward pass
+  void* face = nullptr;          // PyObject* that shows this node, borrowed
   void* run = nullptr;           // the pass `pending` belongs to
 
   Node();

@@ -56,6 +56,7 @@ void tensor_dealloc(PyObject* self) {
 void subclass_dealloc(PyObject* self) {
   PyTensor* o = face(self);
   PyTypeObject* type = Py_TYPE(self);
+  if (type->tp_finalize && PyObject_CallFinalizerFromDealloc(self) < 0) return;
   if (preserve(o)) return;
   PyObject_GC_UnTrack(o);
   if (o->weak) PyObject_ClearWeakRefs(self);

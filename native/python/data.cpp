@@ -1,0 +1,609 @@
+// Tensors from Python data and back: nested sequences, NumPy arrays, the buffer protocol, DLPack, tolist.
+#include "python/binding.h"
+
+#include <cstring>
+
+#include "tensor/iterator.h"
+
+namespace fl::py {
+
+namespace {
+
+// ------------------------------------------------------------------------------------------------ nested sequences
+
+bool is_sequence(PyObject* o) { return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o)); }
+
+DType type_of_number(const Value& v) {
+  return v.tag == Value::BoolTag ? DType::Bool : v.tag == Value::IntTag ? DType::Int64 : v.tag == Value::FloatTag ? default_dtype() : default_complex_dtype();
+}
+
+// Shape from the first elements; the dtype that holds all numbers.
+void measure(PyObject* o, Dims& shape) {
+  while (is_sequence(o)) {
+    if (is_tensor(o)) break;
+    Py_ssize_t n = PySequence_Size(o);
+    if (n < 0) raise_python();
+    shape.push(n);
+    FL_CHECK_KIND(Value, shape.size() <= kMaxDims, "too many dimensions '", Py_TYPE(o)->tp_name, "'");
+    if (n == 0) return;
+    Ptr first(PySequence_GetItem(o, 0));
+    if (!first) raise_python();
+    PyObject* next = first.get();
+    if (is_tensor(next)) {
+      for (int64_t s : unwrap(next).sizes()) shape.push(s);
+      return;
+    }
+    o = next;  // the container keeps it alive
+    if (PyList_Check(o) || PyTuple_Check(o) || is_sequence(o)) continue;
+    return;
+  }
+}
+DType common_type(PyObject* o, DType so_far) {
+  if (is_tensor(o)) return promote_types(so_far, unwrap(o).dtype());
+  if (PyFloat_CheckExact(o)) return promote_types(so_far, default_dtype());
+  if (is_sequence(o)) {
+    if (PyObject_HasAttrString(o, "__array_interface__")) so_far = promote_types(so_far, DType::None);
+    Ptr seq(PySequence_Fast(o, "expected a sequence"));
+    if (!seq) raise_python();
+    for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(seq.get()); ++k) so_far = common_type(PySequence_Fast_GET_ITEM(seq.get(), k), so_far);
+    return so_far;
+  }
+  Value v;
+  if (!number_from(o, v)) {
+    if (PyUnicode_Check(o)) fail(ErrorKind::Type, "new(): invalid data type 'str'");
+    fail(ErrorKind::Runtime, "Could not infer dtype of ", Py_TYPE(o)->tp_name);
+  }
+  DType t = type_of_number(v);
+  const char* name = Py_TYPE(o)->tp_name;
+  if (!std::strncmp(name, "numpy.", 6)) {
+    static const struct { const char* name; DType t; } kinds[] = {{"numpy.float64", DType::Float64}, {"numpy.float32", DType::Float32}, {"numpy.float16", DType::Float16},
+        {"numpy.int32", DType::Int32}, {"numpy.int16", DType::Int16}, {"numpy.int8", DType::Int8}, {"numpy.uint8", DType::UInt8},
+        {"numpy.complex64", DType::Complex64}, {"numpy.complex128", DType::Complex128}};
+    for (auto& k : kinds)
+      if (!std::strcmp(name, k.name)) t = k.t;
+  }
+  return promote_types(so_far, t);
+}
+
+void store(char* p, DType t, const Value& v) {
+  if (is_integral(t) && v.tag == Value::FloatTag) {
+    FL_CHECK_KIND(Value, v.d == v.d, "cannot convert float NaN to integer");
+    FL_CHECK_KIND(Overflow, std::abs(v.d) < 9.3e18, "cannot convert float infinity to integer");
+  }
+  if (v.tag == Value::ComplexTag && !is_complex(t)) fail(ErrorKind::Type, "can't convert complex to ", is_floating(t) ? "float" : "int");
+  if (v.tag == Value::IntTag) {
+    int64_t i = v.i;
+    bool fits = true;
+    switch (t) {
+      case DType::UInt8: fits = i >= 0 && i <= 255; break;
+      case DType::Int8: fits = i >= -128 && i <= 127; break;
+      case DType::Int16: fits = i >= -32768 && i <= 32767; break;
+      case DType::Int32: fits = i >= INT32_MIN && i <= INT32_MAX; break;
+      default: break;
+    }
+    FL_CHECK(fits, "value cannot be converted to type ", dtype_name(t), " without overflow");
+  }
+  std::memcpy(p, scalar_bits(v, t).bytes, item_size(t));
+}
+
+void fill_from(PyObject* o, const Dims& shape, int d, DType t, char*& p) {
+  if (d == shape.size()) {
+    if (t == DType::Float32 && PyFloat_CheckExact(o)) {
+      float f = float(PyFloat_AS_DOUBLE(o));
+      std::memcpy(p, &f, 4);
+    } else if (is_tensor(o)) {
+      FL_CHECK_KIND(Value, unwrap(o).numel() == 1, "only one element tensors can be converted to Python scalars");
+      store(p, t, item_value(*unwrap(o).get()));
+    } else {
+      Value v;
+      if (!number_from(o, v)) {
+        if (is_sequence(o)) fail(ErrorKind::Value, "expected sequence of length ", 0, " at dim ", d, " (got a deeper list)");
+        fail(ErrorKind::Type, "not a sequence or number: '", Py_TYPE(o)->tp_name, "'");
+      }
+      store(p, t, v);
+    }
+    p += item_size(t);
+    return;
+  }
+  if (is_tensor(o)) {
+    const Tensor& x = unwrap(o);
+    bool fits = x.dim() == shape.size() - d;
+    for (int k = 0; fits && k < x.dim(); ++k) fits = x.size(k) == shape[d + k];
+    FL_CHECK_KIND(Value, fits, "expected sequence of length ", shape[d], " at dim ", d, " (got ", x.dim() ? x.size(0) : 0, ")");
+    Tensor part = contiguous_of(cast_of(x, t));
+    size_t n = size_t(part.numel()) * item_size(t);
+    std::memcpy(p, part.bytes(), n);
+    p += n;
+    return;
+  }
+  if (!is_sequence(o)) fail(ErrorKind::Type, "not a sequence");
+  Ptr held;
+  PyObject* seq = o;
+  if (!PyList_Check(o) && !PyTuple_Check(o)) {
+    held = Ptr(PySequence_Fast(o, "expected a sequence"));
+    if (!held) raise_python();
+    seq = held.get();
+  }
+  Py_ssize_t n = PySequence_Fast_GET_SIZE(seq);
+  FL_CHECK_KIND(Value, n == shape[d], "expected sequence of length ", shape[d], " at dim ", d, " (got ", n, ")");
+  if (d + 1 == shape.size() && t == DType::Float32) {  // the common innermost row
+    float* f = reinterpret_cast<float*>(p);
+    PyObject** items = PySequence_Fast_ITEMS(seq);
+    Py_ssize_t k = 0;
+    for (; k < n && PyFloat_CheckExact(items[k]); ++k) f[k] = float(PyFloat_AS_DOUBLE(items[k]));
+    p += 4 * k;
+    for (; k < n; ++k) fill_from(PySequence_Fast_GET_ITEM(seq, k), shape, d + 1, t, p);
+    return;
+  }
+  for (Py_ssize_t k = 0; k < n; ++k) fill_from(PySequence_Fast_GET_ITEM(seq, k), shape, d + 1, t, p);
+}
+
+// Quick type of a list of lists of floats: most are, and one look at each number is enough.
+Tensor from_sequence(PyObject* o, DType dtype) {
+  Dims shape(0);
+  if (is_sequence(o)) measure(o, shape);
+  if (dtype == DType::None) {
+    dtype = common_type(o, DType::None);
+    if (dtype == DType::None) dtype = default_dtype();  // nothing but empty lists
+  }
+  Tensor t = empty(shape, dtype);
+  char* p = t.bytes();
+  if (t.numel() || shape.size()) {
+    bool has_zero = false;
+    for (int64_t s : shape) has_zero |= s == 0;
+    if (!has_zero) fill_from(o, shape, 0, dtype, p);
+  } else {
+    fill_from(o, shape, 0, dtype, p);
+  }
+  return t;
+}
+
+// ------------------------------------------------------------------------------------------------ buffers and NumPy
+
+DType type_from_typestr(const char* s) {  // "<f4", "|b1"
+  if (s[0] == '>') fail(ErrorKind::Value, "given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.");
+  char kind = s[1];
+  int size = std::atoi(s + 2);
+  switch (kind) {
+    case 'f': if (size == 4) return DType::Float32; if (size == 8) return DType::Float64; if (size == 2) return DType::Float16; break;
+    case 'i': if (size == 8) return DType::Int64; if (size == 4) return DType::Int32; if (size == 2) return DType::Int16; if (size == 1) return DType::Int8; break;
+    case 'u': if (size == 1) return DType::UInt8; if (size == 2) return DType::UInt16; if (size == 4) return DType::UInt32; if (size == 8) return DType::UInt64; break;
+    case 'b': if (size == 1) return DType::Bool; break;
+    case 'c': if (size == 8) return DType::Complex64; if (size == 16) return DType::Complex128; break;
+  }
+  return DType::None;
+}
+const char* typestr(DType t) {
+  static const char* const names[] = {"|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<u2", "<u4", "<u8", "<f2", "", "<f4", "<f8", "<c8", "<c16"};
+  return names[int(t)];
+}
+const char* buffer_format(DType t) {
+  static const char* const names[] = {"?", "B", "b", "h", "i", "q", "H", "I", "Q", "e", "", "f", "d", "Zf", "Zd"};
+  return names[int(t)];
+}
+DType type_from_format(const char* f, Py_ssize_t size) {
+  if (!f) return DType::UInt8;
+  if (f[0] == '@' || f[0] == '=' || f[0] == '<' || f[0] == '|') ++f;
+  if (f[0] == '>' || f[0] == '!')
+    fail(ErrorKind::Value, "given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.");
+  switch (f[0]) {
+    case '?': return DType::Bool;
+    case 'B': return DType::UInt8;
+    case 'b': return DType::Int8;
+    case 'e': return DType::Float16;
+    case 'f': return DType::Float32;
+    case 'd': return DType::Float64;
+    case 'h': case 'i': case 'l': case 'q': return size == 2 ? DType::Int16 : size == 4 ? DType::Int32 : size == 8 ? DType::Int64 : DType::None;
+    case 'H': case 'I': case 'L': case 'Q': return size == 2 ? DType::UInt16 : size == 4 ? DType::UInt32 : size == 8 ? DType::UInt64 : DType::None;
+    case 'Z': return f[1] == 'f' ? DType::Complex64 : f[1] == 'd' ? DType::Complex128 : DType::None;
+    default: return DType::None;
+  }
+}
+
+void release_object(void* o) {
+  if (!Py_IsInitialized()) return;
+  PyGILState_STATE s = PyGILState_Ensure();
+  Py_DECREF(static_cast<PyObject*>(o));
+  PyGILState_Release(s);
+}
+
+// A tensor on the memory of a NumPy array, through the buffer protocol: no import of NumPy needed.
+Tensor from_array(PyObject* array) {
+  Py_buffer view{};
+  if (PyObject_GetBuffer(array, &view, PyBUF_RECORDS_RO) < 0) {
+    PyErr_Clear();
+    Ptr dtype(PyObject_GetAttrString(array, "dtype"));
+    Ptr text(dtype ? PyObject_Str(dtype.get()) : nullptr);
+    PyErr_Clear();
+    fail(ErrorKind::Type, "can't convert np.ndarray of type numpy.", text ? PyUnicode_AsUTF8(text.get()) : "?",
+         ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
+  }
+  struct Release { Py_buffer* v; ~Release() { PyBuffer_Release(v); } } release{&view};
+  DType t = type_from_format(view.format, view.itemsize);
+  if (t == DType::None || size_t(view.itemsize) != item_size(t)) {
+    Ptr type(PyObject_GetAttrString(array, "dtype"));
+    Ptr name(type ? PyObject_GetAttrString(type.get(), "type") : nullptr);
+    PyErr_Clear();
+    fail(ErrorKind::Type, "can't convert np.ndarray of type ", name ? reinterpret_cast<PyTypeObject*>(name.get())->tp_name : "?",
+         ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
+  }
+  Dims size(view.ndim), stride(view.ndim);
+  int64_t item = view.itemsize;
+  bool empty_array = false;
+  for (int d = 0; d < view.ndim; ++d) empty_array |= view.shape[d] == 0;
+  int64_t span = 0;
+  for (int d = 0; d < view.ndim; ++d) {
+    size[d] = view.shape[d];
+    int64_t s = view.strides[d];
+    FL_CHECK_KIND(Value, s >= 0 || size[d] <= 1, "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently supported. "
+                  "(You can probably work around this by making a copy of your array  with array.copy().) ");
+    FL_CHECK_KIND(Value, s % item == 0, "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory.");
+    stride[d] = size[d] <= 1 && s < 0 ? 1 : s / item;
+    if (!empty_array) span += (size[d] - 1) * stride[d];
+  }
+  Py_INCREF(array);
+  Storage* s = Storage::wrap(view.buf, empty_array ? 0 : size_t((span + 1) * item), release_object, array);
+  return from_storage(s, size, stride, 0, t);
+}
+
+bool is_ndarray(PyObject* o) { return !std::strcmp(Py_TYPE(o)->tp_name, "numpy.ndarray") || !std::strcmp(Py_TYPE(o)->tp_name, "numpy.memmap"); }
+bool has_array_interface(PyObject* o) {
+  if (PyList_Check(o) || PyTuple_Check(o) || PyFloat_Check(o) || PyLong_Check(o)) return false;
+  if (is_ndarray(o)) return true;
+  return PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(o)), "__array_interface__") || PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(o)), "__array__");
+}
+Ptr to_ndarray(PyObject* o) {  // any array-like, as an ndarray
+  if (is_ndarray(o)) return Ptr::borrow(o);
+  Ptr numpy(PyImport_ImportModule("numpy"));
+  if (!numpy) raise_python();
+  Ptr a(PyObject_CallMethod(numpy.get(), "asarray", "O", o));
+  if (!a) raise_python();
+  return a;
+}
+
+PyObject* from_numpy(PyObject*, PyObject* array) {
+  FL_TRY
+  if (!is_ndarray(array)) {
+    Ptr numpy(PyImport_ImportModule("numpy"));
+    if (!numpy) return nullptr;
+    Ptr cls(PyObject_GetAttrString(numpy.get(), "ndarray"));
+    if (PyObject_IsInstance(array, cls.get()) != 1) fail(ErrorKind::Type, "expected np.ndarray (got ", Py_TYPE(array)->tp_name, ")");
+  }
+  Ptr flags(PyObject_GetAttrString(array, "flags"));
+  if (flags) {
+    Ptr w(PyObject_GetAttrString(flags.get(), "writeable"));
+    if (w && w.get() == Py_False && PyErr_WarnEx(PyExc_UserWarning, "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
+        "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it writable before converting it to a tensor.", 1) < 0)
+      return nullptr;
+  }
+  PyErr_Clear();
+  return wrap(from_array(array));
+  FL_CATCH(nullptr)
+}
+
+// ------------------------------------------------------------------------------------------------ the tensor as a buffer, for NumPy
+
+// Exposes a tensor's memory; NumPy's array keeps this object, which keeps the storage.
+struct ViewObject {
+  PyObject_HEAD
+  TensorImpl* t;
+  Py_ssize_t shape[kMaxDims], strides[kMaxDims];
+};
+PyTypeObject ViewType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+void view_dealloc(PyObject* self) {
+  reinterpret_cast<ViewObject*>(self)->t->unref();
+  PyObject_Free(self);
+}
+int view_buffer(PyObject* self, Py_buffer* b, int) {
+  ViewObject* v = reinterpret_cast<ViewObject*>(self);
+  const TensorImpl& t = *v->t;
+  Py_ssize_t item = Py_ssize_t(item_size(t.dtype));
+  b->buf = t.bytes() ? t.bytes() : const_cast<char*>("");
+  b->obj = self;
+  Py_INCREF(self);
+  b->len = t.numel * item;
+  b->itemsize = item;
+  b->readonly = 0;
+  b->ndim = t.sizes.size();
+  b->format = const_cast<char*>(buffer_format(t.dtype));
+  b->shape = v->shape;
+  b->strides = v->strides;
+  b->suboffsets = nullptr;
+  b->internal = nullptr;
+  return 0;
+}
+PyBufferProcs view_procs;
+Ptr buffer_of(const Tensor& t) {
+  ViewObject* v = PyObject_New(ViewObject, &ViewType);
+  if (!v) raise_python();
+  t->ref();
+  v->t = t.get();
+  for (int d = 0; d < t.dim(); ++d) {
+    v->shape[d] = t.size(d);
+    v->strides[d] = t.stride(d) * Py_ssize_t(item_size(t.dtype()));
+  }
+  return Ptr(reinterpret_cast<PyObject*>(v));
+}
+PyObject* as_numpy(const Tensor& t, bool force) {
+  Tensor x = t;
+  if (force) x = alias(x);
+  FL_CHECK(!x.requires_grad(), "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
+  FL_CHECK_KIND(Type, x.dtype() != DType::BFloat16, "Got unsupported ScalarType BFloat16");
+  static PyObject* asarray = nullptr;
+  if (!asarray) {
+    Ptr numpy(PyImport_ImportModule("numpy"));
+    if (!numpy) raise_python();
+    asarray = PyObject_GetAttrString(numpy.get(), "asarray");
+    if (!asarray) raise_python();
+  }
+  Ptr buffer = buffer_of(x);
+  PyObject* array = PyObject_CallOneArg(asarray, buffer.get());
+  return array;
+}
+PyObject* m_numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
+  FL_TRY
+  bool force = false;
+  if (n || (kw && PyTuple_GET_SIZE(kw))) force = PyObject_IsTrue(args[0]) == 1;
+  return as_numpy(unwrap(self), force);
+  FL_CATCH(nullptr)
+}
+int tensor_buffer(PyObject* self, Py_buffer* b, int flags) {
+  const Tensor& t = unwrap(self);
+  if (t.requires_grad() || t.dtype() == DType::BFloat16) {
+    PyErr_SetString(PyExc_BufferError, "buffer: not available for tensors that require grad or are bfloat16");
+    return -1;
+  }
+  FL_TRY
+  Ptr v = buffer_of(t);
+  return PyObject_GetBuffer(v.get(), b, flags | PyBUF_FULL);
+  FL_CATCH(-1)
+}
+PyBufferProcs tensor_procs;
+
+// ------------------------------------------------------------------------------------------------ tolist
+
+PyObject* list_of(const char* p, DType t, IntView sizes, IntView strides) {
+  if (sizes.n == 0) {
+    TensorImpl* none = nullptr;
+    (void)none;
+    switch (t) {
+      case DType::Float32: { float f; std::memcpy(&f, p, 4); return PyFloat_FromDouble(double(f)); }
+      case DType::Float64: { double f; std::memcpy(&f, p, 8); return PyFloat_FromDouble(f); }
+      case DType::Int64: { int64_t i; std::memcpy(&i, p, 8); return PyLong_FromLongLong(i); }
+      case DType::Int32: { int32_t i; std::memcpy(&i, p, 4); return PyLong_FromLong(i); }
+      case DType::Int16: { int16_t i; std::memcpy(&i, p, 2); return PyLong_FromLong(i); }
+      case DType::Int8: return PyLong_FromLong(*reinterpret_cast<const int8_t*>(p));
+      case DType::UInt8: return PyLong_FromLong(*reinterpret_cast<const uint8_t*>(p));
+      case DType::UInt16: { uint16_t i; std::memcpy(&i, p, 2); return PyLong_FromLong(i); }
+      case DType::UInt32: { uint32_t i; std::memcpy(&i, p, 4); return PyLong_FromUnsignedLong(i); }
+      case DType::UInt64: { uint64_t i; std::memcpy(&i, p, 8); return PyLong_FromUnsignedLongLong(i); }
+      case DType::Bool: return PyBool_FromLong(*reinterpret_cast<const uint8_t*>(p));
+      case DType::Float16: { uint16_t h; std::memcpy(&h, p, 2); return PyFloat_FromDouble(double(half_to_float(h))); }
+      case DType::BFloat16: { uint16_t h; std::memcpy(&h, p, 2); return PyFloat_FromDouble(double(bfloat16_to_float(h))); }
+      case DType::Complex64: { float z[2]; std::memcpy(z, p, 8); return PyComplex_FromDoubles(double(z[0]), double(z[1])); }
+      case DType::Complex128: { double z[2]; std::memcpy(z, p, 16); return PyComplex_FromDoubles(z[0], z[1]); }
+      default: Py_RETURN_NONE;
+    }
+  }
+  PyObject* l = PyList_New(sizes[0]);
+  if (!l) return nullptr;
+  int64_t step = strides[0] * int64_t(item_size(t));
+  for (int64_t k = 0; k < sizes[0]; ++k) {
+    PyObject* o = list_of(p + k * step, t, IntView(sizes.data + 1, sizes.n - 1), IntView(strides.data + 1, strides.n - 1));
+    if (!o) {
+      Py_DECREF(l);
+      return nullptr;
+    }
+    PyList_SET_ITEM(l, k, o);
+  }
+  return l;
+}
+PyObject* m_tolist(PyObject* self, PyObject*) {
+  const Tensor& t = unwrap(self);
+  return list_of(t.bytes(), t.dtype(), t.sizes(), t.strides());
+}
+
+// ------------------------------------------------------------------------------------------------ DLPack (v0.8 structs, by its specification)
+
+struct DLDevice { int32_t type, id; };
+struct DLDataType { uint8_t code, bits; uint16_t lanes; };
+struct DLTensor { void* data; DLDevice device; int32_t ndim; DLDataType dtype; int64_t *shape, *strides; uint64_t byte_offset; };
+struct DLManagedTensor { DLTensor dl; void* context; void (*deleter)(DLManagedTensor*); };
+
+struct Exported { DLManagedTensor managed; TensorImpl* t; Dims size, stride; };
+
+PyObject* to_dlpack(PyObject*, PyObject* o) {
+  FL_TRY
+  FL_CHECK_KIND(Type, is_tensor(o), "to_dlpack: expected a Tensor");
+  const Tensor& t = unwrap(o);
+  FL_CHECK_KIND(Runtime, !t.requires_grad(), "Can't export tensors that require gradient, use tensor.detach()");
+  DLDataType dt{2, uint8_t(item_size(t.dtype()) * 8), 1};
+  if (t.dtype() == DType::Bool) dt.code = 6;
+  else if (t.dtype() == DType::BFloat16) dt.code = 4;
+  else if (is_complex(t.dtype())) dt.code = 5;
+  else if (is_integral(t.dtype())) dt.code = t.dtype() == DType::UInt8 || (t.dtype() >= DType::UInt16 && t.dtype() <= DType::UInt64) ? 1 : 0;
+  Exported* e = new Exported;
+  t->ref();
+  e->t = t.get();
+  e->size = Dims(t.sizes());
+  e->stride = Dims(t.strides());
+  e->managed.dl = {t.bytes(), {1, 0}, t.dim(), dt, e->size.data(), e->stride.data(), 0};
+  e->managed.context = e;
+  e->managed.deleter = [](DLManagedTensor* m) {
+    Exported* x = static_cast<Exported*>(m->context);
+    PyGILState_STATE s = PyGILState_Ensure();
+    x->t->unref();
+    delete x;
+    PyGILState_Release(s);
+  };
+  PyObject* capsule = PyCapsule_New(&e->managed, "dltensor", [](PyObject* c) {
+    if (!PyCapsule_IsValid(c, "dltensor")) return;
+    auto* m = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(c, "dltensor"));
+    if (m && m->deleter) m->deleter(m);
+  });
+  return capsule;
+  FL_CATCH(nullptr)
+}
+PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
+  FL_TRY
+  FL_CHECK(PyCapsule_IsValid(capsule, "dltensor"), "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might have already constructed a tensor from it once.");
+  auto* m = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule, "dltensor"));
+  const DLTensor& d = m->dl;
+  FL_CHECK(d.device.type == 1, "from_dlpack: unsupported device type ", d.device.type, " (only the CPU)");
+  FL_CHECK(d.dtype.lanes == 1, "from_dlpack: unsupported number of lanes ", d.dtype.lanes);
+  FL_CHECK(d.ndim >= 0 && d.ndim <= kMaxDims, "from_dlpack: unsupported number of dimensions ", d.ndim);
+  DType t = DType::None;
+  int bits = d.dtype.bits;
+  switch (d.dtype.code) {
+    case 0: t = bits == 8 ? DType::Int8 : bits == 16 ? DType::Int16 : bits == 32 ? DType::Int32 : bits == 64 ? DType::Int64 : DType::None; break;
+    case 1: t = bits == 8 ? DType::UInt8 : bits == 16 ? DType::UInt16 : bits == 32 ? DType::UInt32 : bits == 64 ? DType::UInt64 : DType::None; break;
+    case 2: t = bits == 16 ? DType::Float16 : bits == 32 ? DType::Float32 : bits == 64 ? DType::Float64 : DType::None; break;
+    case 4: t = bits == 16 ? DType::BFloat16 : DType::None; break;
+    case 5: t = bits == 64 ? DType::Complex64 : bits == 128 ? DType::Complex128 : DType::None; break;
+    case 6: t = bits == 8 ? DType::Bool : DType::None; break;
+  }
+  FL_CHECK(t != DType::None, "from_dlpack: unsupported element type (code ", int(d.dtype.code), ", ", bits, " bits)");
+  Dims size(IntView(d.shape, d.ndim)), stride = d.strides ? Dims(IntView(d.strides, d.ndim)) : contiguous_strides(size);
+  int64_t n = checked_numel(size), span = 1;
+  for (int k = 0; k < d.ndim; ++k) {
+    FL_CHECK(stride[k] >= 0 || size[k] <= 1, "from_dlpack: negative strides are not supported");
+    span += (size[k] - 1) * stride[k];
+  }
+  Storage* s = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, n ? size_t(span) * item_size(t) : 0,
+                             [](void* p) { auto* x = static_cast<DLManagedTensor*>(p); if (x->deleter) x->deleter(x); }, m);
+  PyCapsule_SetName(capsule, "used_dltensor");
+  return wrap(from_storage(s, size, stride, 0, t));
+  FL_CATCH(nullptr)
+}
+
+// ------------------------------------------------------------------------------------------------ tensor(), as_tensor()
+
+struct Options { DType dtype = DType::None; bool requires_grad = false; };
+bool options_from(PyObject* dtype, PyObject* device, int requires_grad, Options& o) {
+  if (dtype && dtype != Py_None && !dtype_from(dtype, o.dtype)) {
+    PyErr_Format(PyExc_TypeError, "tensor(): argument 'dtype' must be torch.dtype, not %s", Py_TYPE(dtype)->tp_name);
+    return false;
+  }
+  if (device && device != Py_None) {
+    Device d;
+    FL_CHECK_KIND(Type, device_from(device, d), "tensor(): argument 'device' must be torch.device, not ", Py_TYPE(device)->tp_name);
+    if (d.type != DeviceType::CPU) empty(IntView{0}, DType::Float32, d);  // raises
+  }
+  o.requires_grad = requires_grad;
+  return true;
+}
+Tensor data_tensor(PyObject* data, DType dtype, bool copy) {
+  if (is_tensor(data)) {
+    const Tensor& t = unwrap(data);
+    if (!copy) return dtype == DType::None ? t : ops::to_dtype(t, dtype);
+    Tensor x = alias(t);
+    return dtype != DType::None && dtype != t.dtype() ? cast_of(x, dtype) : copy_of(x);
+  }
+  if (!PyList_Check(data) && !PyTuple_Check(data) && has_array_interface(data) && !PyComplex_Check(data)) {
+    const char* name = Py_TYPE(data)->tp_name;
+    bool numpy_scalar = !std::strncmp(name, "numpy.", 6) && !is_ndarray(data);
+    if (!numpy_scalar) {
+      Ptr array = to_ndarray(data);
+      Tensor t = from_array(array.get());
+      if (dtype != DType::None && dtype != t.dtype()) return cast_of(t, dtype);
+      return copy ? copy_of(t) : t;
+    }
+  }
+  return from_sequence(data, dtype);
+}
+PyObject* make_tensor(PyObject*, PyObject* args, PyObject* kw) {
+  FL_TRY
+  static const char* names[] = {"data", "dtype", "device", "requires_grad", "pin_memory", "names", nullptr};
+  PyObject *data, *dtype = nullptr, *device = nullptr, *pin = nullptr, *dim_names = nullptr;
+  int requires_grad = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kw, "O|$OOpOO:tensor", const_cast<char**>(names), &data, &dtype, &device, &requires_grad, &pin, &dim_names)) return nullptr;
+  Options o;
+  if (!options_from(dtype, device, requires_grad, o)) return nullptr;
+  if (is_tensor(data) && PyErr_WarnEx(PyExc_UserWarning, "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+      "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).", 1) < 0) return nullptr;
+  Tensor t = data_tensor(data, o.dtype, true);
+  FL_CHECK(!o.requires_grad || is_differentiable(t.dtype()), "Only Tensors of floating point and complex dtype can require gradients");
+  t->requires_grad = o.requires_grad;
+  return wrap(t);
+  FL_CATCH(nullptr)
+}
+PyObject* as_tensor(PyObject*, PyObject* args, PyObject* kw) {
+  FL_TRY
+  static const char* names[] = {"data", "dtype", "device", nullptr};
+  PyObject *data, *dtype = nullptr, *device = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kw, "O|OO:as_tensor", const_cast<char**>(names), &data, &dtype, &device)) return nullptr;
+  Options o;
+  if (!options_from(dtype, device, 0, o)) return nullptr;
+  return wrap(data_tensor(data, o.dtype, false));
+  FL_CATCH(nullptr)
+}
+PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kw) {
+  FL_TRY
+  static const char* names[] = {"buffer", "dtype", "count", "offset", "requires_grad", nullptr};
+  PyObject *buffer, *dtype;
+  long long count = -1, offset = 0;
+  int requires_grad = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kw, "O|$OLLp:frombuffer", const_cast<char**>(names), &buffer, &dtype, &count, &offset, &requires_grad)) return nullptr;
+  DType t;
+  FL_CHECK_KIND(Type, dtype_from(dtype, t), "frombuffer(): argument 'dtype' must be torch.dtype");
+  if (!PyObject_CheckBuffer(buffer)) fail(ErrorKind::Value, "the object does not implement Python buffer protocol.");
+  Py_buffer view{};
+  bool writable = PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) == 0;
+  if (!writable) {
+    PyErr_Clear();
+    if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE) < 0) return nullptr;
+    if (PyErr_WarnEx(PyExc_UserWarning, "The given buffer is not writable, and PyTorch does not support non-writable tensors.", 1) < 0) {
+      PyBuffer_Release(&view);
+      return nullptr;
+    }
+  }
+  struct Release { Py_buffer* v; ~Release() { PyBuffer_Release(v); } } release{&view};
+  int64_t item = int64_t(item_size(t)), len = view.len;
+  FL_CHECK_KIND(Value, len > 0 && count != 0, "both buffer length (", len, ") and count (", count, ") must not be 0");
+  FL_CHECK_KIND(Value, offset >= 0 && offset < len, "offset (", offset, " bytes) must be non-negative and no greater than buffer length (", len, " bytes) minus 1");
+  FL_CHECK_KIND(Value, count > 0 || (len - offset) % item == 0, "buffer length (", len - offset, " bytes) after offset (", offset, " bytes) must be a multiple of element size (", item, ")");
+  int64_t n = count < 0 ? (len - offset) / item : count;
+  FL_CHECK_KIND(Value, n <= (len - offset) / item, "requested buffer length (", n, " * ", item, " bytes) after offset (", offset, " bytes) must not be greater than actual buffer length (", len, " bytes)");
+  // The memory view keeps the exporter locked as long as the tensor lives.
+  PyObject* holder = PyMemoryView_FromObject(buffer);
+  if (!holder) return nullptr;
+  Storage* s = Storage::wrap(static_cast<char*>(view.buf) + offset, size_t(n * item), release_object, holder);
+  Tensor out = from_storage(s, IntView{n}, IntView{1}, 0, t);
+  out->requires_grad = requires_grad;
+  return wrap(out);
+  FL_CATCH(nullptr)
+}
+PyObject* array_typestr(PyObject*, PyObject* o) { return PyUnicode_FromString(typestr(unwrap(o).dtype())); }
+
+#define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f))
+PyMethodDef functions[] = {{"tensor", FAST(make_tensor), METH_VARARGS | METH_KEYWORDS, "tensor(data, *, dtype=None, device=None, requires_grad=False): a new tensor with a copy of data."},
+                           {"as_tensor", FAST(as_tensor), METH_VARARGS | METH_KEYWORDS, "as_tensor(data, dtype=None, device=None): data as a tensor, sharing memory where possible."},
+                           {"from_numpy", from_numpy, METH_O, "A tensor on a NumPy array's memory."},
+                           {"frombuffer", FAST(frombuffer), METH_VARARGS | METH_KEYWORDS, "A 1-d tensor on the memory of a buffer."},
+                           {"_to_dlpack", to_dlpack, METH_O, "A DLPack capsule."},
+                           {"_from_dlpack", from_dlpack_capsule, METH_O, "The tensor in a DLPack capsule."},
+                           {"_array_typestr", array_typestr, METH_O, "NumPy's type string."},
+                           {nullptr}};
+PyMethodDef methods[] = {{"numpy", FAST(m_numpy), METH_FASTCALL | METH_KEYWORDS, "A NumPy array on the tensor's memory."},
+                         {"tolist", m_tolist, METH_NOARGS, "The elements as nested lists of Python numbers."}, {nullptr}};
+
+}  // namespace
+
+bool init_data(PyObject* m) {
+  view_procs.bf_getbuffer = view_buffer;
+  ViewType.tp_name = "torch._C._Memory";
+  ViewType.tp_basicsize = sizeof(ViewObject);
+  ViewType.tp_flags = Py_TPFLAGS_DEFAULT;
+  ViewType.tp_dealloc = view_dealloc;
+  ViewType.tp_as_buffer = &view_procs;
+  if (PyType_Ready(&ViewType) < 0) return false;
+  for (PyMethodDef* d = methods; d->ml_name; ++d) {
+    Ptr f(PyDescr_NewMethod(&TensorType, d));
+    if (!f || PyDict_SetItemString(TensorType.tp_dict, d->ml_name, f.get()) < 0) return false;
+  }
+  tensor_procs.bf_getbuffer = tensor_buffer;
+  TensorType.tp_as_buffer = &tensor_procs;
+  return PyModule_AddFunctions(m, functions) == 0;
+}
+
+}  // namespace fl::py

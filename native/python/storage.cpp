@@ -1,0 +1,241 @@
+// UntypedStorage (bytes with the buffer protocol) and Generator as Python objects.
+#include "python/binding.h"
+
+#include <structmember.h>
+
+#include <cstring>
+
+#include "kernels/cpu/random.h"
+#include "python/generator.h"
+#include "tensor/iterator.h"
+
+namespace fl::py {
+
+namespace {
+
+struct StorageObject {
+  PyObject_HEAD
+  Storage* s;
+};
+PyTypeObject StorageType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+Storage*& st(PyObject* o) { return reinterpret_cast<StorageObject*>(o)->s; }
+
+void storage_dealloc(PyObject* self) {
+  if (st(self)) st(self)->unref();
+  Py_TYPE(self)->tp_free(self);
+}
+PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kw) {
+  FL_TRY
+  static const char* names[] = {"size", "device", nullptr};
+  PyObject *size = nullptr, *device = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kw, "|OO", const_cast<char**>(names), &size, &device)) return nullptr;
+  long long n = 0;
+  Py_buffer view{};
+  bool from_bytes = size && PyObject_CheckBuffer(size);
+  if (from_bytes) {
+    if (PyObject_GetBuffer(size, &view, PyBUF_SIMPLE) < 0) return nullptr;
+    n = view.len;
+  } else if (size) {
+    n = PyLong_AsLongLong(size);
+    if (n == -1 && PyErr_Occurred()) return nullptr;
+    FL_CHECK(n >= 0, "UntypedStorage: size must not be negative (got ", n, ")");
+  }
+  PyObject* o = type->tp_alloc(type, 0);
+  if (!o) return nullptr;
+  Ptr held(o);
+  st(o) = Storage::make(size_t(n));
+  if (from_bytes) {
+    std::memcpy(st(o)->data, view.buf, size_t(n));
+    PyBuffer_Release(&view);
+  } else if (n) {
+    std::memset(st(o)->data, 0, size_t(n));
+  }
+  return held.release();
+  FL_CATCH(nullptr)
+}
+PyObject* s_nbytes(PyObject* self, PyObject*) { return PyLong_FromSize_t(st(self)->nbytes); }
+PyObject* s_data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(st(self)->data); }
+PyObject* s_element_size(PyObject*, PyObject*) { return PyLong_FromLong(1); }
+PyObject* s_resize(PyObject* self, PyObject* n) {
+  FL_TRY
+  long long size = PyLong_AsLongLong(n);
+  if (size == -1 && PyErr_Occurred()) return nullptr;
+  FL_CHECK(size >= 0, "resize_: size must not be negative");
+  st(self)->resize(size_t(size));
+  Py_RETURN_NONE;
+  FL_CATCH(nullptr)
+}
+PyObject* s_clone(PyObject* self, PyObject*) {
+  FL_TRY
+  Storage* c = Storage::make(st(self)->nbytes);
+  if (c->nbytes) std::memcpy(c->data, st(self)->data, c->nbytes);
+  PyObject* o = storage_object(c);
+  c->unref();
+  return o;
+  FL_CATCH(nullptr)
+}
+PyObject* s_cpu(PyObject* self, PyObject*) { Py_INCREF(self); return self; }
+PyObject* s_tolist(PyObject* self, PyObject*) {
+  PyObject* l = PyList_New(Py_ssize_t(st(self)->nbytes));
+  for (size_t k = 0; k < st(self)->nbytes; ++k) PyList_SET_ITEM(l, Py_ssize_t(k), PyLong_FromLong(static_cast<uint8_t*>(st(self)->data)[k]));
+  return l;
+}
+PyObject* s_device(PyObject* self, void*) { return device_object(st(self)->device); }
+Py_ssize_t s_len(PyObject* self) { return Py_ssize_t(st(self)->nbytes); }
+PyObject* s_item(PyObject* self, Py_ssize_t k) {
+  if (k < 0 || k >= Py_ssize_t(st(self)->nbytes)) {
+    PyErr_SetString(PyExc_IndexError, "storage index out of range");
+    return nullptr;
+  }
+  return PyLong_FromLong(static_cast<uint8_t*>(st(self)->data)[k]);
+}
+int s_buffer(PyObject* self, Py_buffer* view, int flags) {
+  return PyBuffer_FillInfo(view, self, st(self)->data ? st(self)->data : const_cast<char*>(""), Py_ssize_t(st(self)->nbytes), 0, flags);
+}
+PyMethodDef storage_methods[] = {{"nbytes", s_nbytes, METH_NOARGS, "The number of bytes."}, {"size", s_nbytes, METH_NOARGS, "The number of bytes."},
+                                 {"data_ptr", s_data_ptr, METH_NOARGS, "The address."}, {"element_size", s_element_size, METH_NOARGS, "1."},
+                                 {"resize_", s_resize, METH_O, "Changes the number of bytes, keeping the common prefix."}, {"clone", s_clone, METH_NOARGS, "A copy."},
+                                 {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."}, {nullptr}};
+PyGetSetDef storage_getset[] = {{"device", s_device}, {nullptr}};
+PySequenceMethods storage_sequence;
+PyBufferProcs storage_buffer;
+
+// ------------------------------------------------------------------------------------------------ Generator
+
+PyTypeObject GeneratorType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+Generator& gen(PyObject* o) { return *reinterpret_cast<GeneratorObject*>(o)->g; }
+
+PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kw) {
+  FL_TRY
+  static const char* names[] = {"device", nullptr};
+  PyObject* device = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kw, "|O", const_cast<char**>(names), &device)) return nullptr;
+  Device d;
+  if (device && device != Py_None) {
+    FL_CHECK_KIND(Type, device_from(device, d), "Generator(): argument 'device' must be torch.device");
+    FL_CHECK(d.type == DeviceType::CPU, "Device type ", device_type_name(d.type), " is not supported for torch.Generator() api.");
+  }
+  PyObject* o = type->tp_alloc(type, 0);
+  if (o) reinterpret_cast<GeneratorObject*>(o)->g = new Generator;
+  return o;
+  FL_CATCH(nullptr)
+}
+void generator_dealloc(PyObject* self) {
+  delete reinterpret_cast<GeneratorObject*>(self)->g;
+  Py_TYPE(self)->tp_free(self);
+}
+PyObject* g_manual_seed(PyObject* self, PyObject* seed) {
+  Ptr number(PyNumber_Index(seed));
+  if (!number) return nullptr;
+  unsigned long long s = PyLong_AsUnsignedLongLong(number.get());
+  if (s == ~0ull && PyErr_Occurred()) {  // negative seeds count from 2^64
+    PyErr_Clear();
+    long long v = PyLong_AsLongLong(number.get());
+    if (v == -1 && PyErr_Occurred()) {
+      PyErr_Clear();
+      PyErr_SetString(PyExc_RuntimeError, "manual_seed: Overflow when unpacking long: the seed must lie in [-2^63, 2^64)");
+      return nullptr;
+    }
+    s = static_cast<unsigned long long>(v);
+  }
+  gen(self).manual_seed(s);
+  Py_INCREF(self);
+  return self;
+}
+PyObject* g_seed(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(gen(self).seed()); }
+PyObject* g_initial_seed(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(gen(self).initial_seed()); }
+PyObject* g_get_state(PyObject* self, PyObject*) {
+  FL_TRY
+  Tensor t = empty(IntView{Generator::kStateBytes}, DType::UInt8);
+  gen(self).get_state(t.bytes());
+  return wrap(t);
+  FL_CATCH(nullptr)
+}
+PyObject* g_set_state(PyObject* self, PyObject* state) {
+  FL_TRY
+  FL_CHECK_KIND(Type, is_tensor(state) && unwrap(state).dtype() == DType::UInt8, "RNG state must be a torch.ByteTensor");
+  Tensor t = contiguous_of(unwrap(state));
+  FL_CHECK(t.numel() == Generator::kStateBytes, "RNG state is wrong size");
+  FL_CHECK(gen(self).set_state(t.bytes()), "Invalid mt19937 state");
+  Py_INCREF(self);
+  return self;
+  FL_CATCH(nullptr)
+}
+PyObject* g_clone(PyObject* self, PyObject*) {
+  PyObject* o = GeneratorType.tp_alloc(&GeneratorType, 0);
+  if (o) reinterpret_cast<GeneratorObject*>(o)->g = new Generator(gen(self));
+  return o;
+}
+PyObject* g_device(PyObject*, void*) { return device_object(Device{}); }
+PyObject* g_reduce(PyObject* self, PyObject*) {
+  Ptr state(g_get_state(self, nullptr));
+  Ptr module(PyImport_ImportModule("flambeau._tensor"));
+  if (!module || !state) return nullptr;
+  Ptr f(PyObject_GetAttrString(module.get(), "_rebuild_generator"));
+  return f ? Py_BuildValue("(O(O))", f.get(), state.get()) : nullptr;
+}
+PyMethodDef generator_methods[] = {{"manual_seed", g_manual_seed, METH_O, "Starts the stream of a seed; returns self."},
+                                   {"seed", g_seed, METH_NOARGS, "Seeds from the system and returns the seed."},
+                                   {"initial_seed", g_initial_seed, METH_NOARGS, "The seed it was started with."},
+                                   {"get_state", g_get_state, METH_NOARGS, "The state as a byte tensor, in PyTorch's layout."},
+                                   {"set_state", g_set_state, METH_O, "Restores a state."},
+                                   {"clone_state", g_clone, METH_NOARGS, "A generator in the same state."},
+                                   {"__reduce__", g_reduce, METH_NOARGS}, {nullptr}};
+PyGetSetDef generator_getset[] = {{"device", g_device}, {nullptr}};
+Generator* g_default_generator = nullptr;
+
+}  // namespace
+
+PyObject* storage_object(Storage* s) {
+  PyObject* o = StorageType.tp_alloc(&StorageType, 0);
+  if (!o) return nullptr;
+  s->ref();
+  st(o) = s;
+  return o;
+}
+Storage* storage_from(PyObject* o) {
+  if (PyType_IsSubtype(Py_TYPE(o), &StorageType)) return st(o);
+  return nullptr;
+}
+
+bool init_storage(PyObject* m) {
+  StorageType.tp_name = "torch.UntypedStorage";
+  StorageType.tp_basicsize = sizeof(StorageObject);
+  StorageType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
+  StorageType.tp_new = storage_new;
+  StorageType.tp_dealloc = storage_dealloc;
+  StorageType.tp_methods = storage_methods;
+  StorageType.tp_getset = storage_getset;
+  storage_sequence.sq_length = s_len;
+  storage_sequence.sq_item = s_item;
+  StorageType.tp_as_sequence = &storage_sequence;
+  storage_buffer.bf_getbuffer = s_buffer;
+  StorageType.tp_as_buffer = &storage_buffer;
+  GeneratorType.tp_name = "torch.Generator";
+  GeneratorType.tp_basicsize = sizeof(GeneratorObject);
+  GeneratorType.tp_flags = Py_TPFLAGS_DEFAULT;
+  GeneratorType.tp_new = generator_new;
+  GeneratorType.tp_dealloc = generator_dealloc;
+  GeneratorType.tp_methods = generator_methods;
+  GeneratorType.tp_getset = generator_getset;
+  if (PyType_Ready(&StorageType) < 0 || PyType_Ready(&GeneratorType) < 0) return false;
+  Py_INCREF(&StorageType);
+  Py_INCREF(&GeneratorType);
+  PyObject* standard = GeneratorType.tp_alloc(&GeneratorType, 0);
+  if (!standard) return false;
+  g_default_generator = reinterpret_cast<GeneratorObject*>(standard)->g = new Generator;
+  Py_INCREF(standard);  // lives as long as the process: the core draws from it
+  return PyModule_AddObject(m, "UntypedStorage", reinterpret_cast<PyObject*>(&StorageType)) == 0 &&
+         PyModule_AddObject(m, "Generator", reinterpret_cast<PyObject*>(&GeneratorType)) == 0 && PyModule_AddObject(m, "default_generator", standard) == 0;
+}
+
+}  // namespace fl::py
+
+namespace fl {
+Generator& generator_of(const Value& v) {
+  if (v.is_none()) return *py::g_default_generator;
+  PyObject* o = static_cast<PyObject*>(v.object);
+  FL_CHECK_KIND(Type, Py_TYPE(o) == &py::GeneratorType, "expected a torch.Generator, got ", Py_TYPE(o)->tp_name);
+  return *reinterpret_cast<py::GeneratorObject*>(o)->g;
+}
+}  // namespace fl
