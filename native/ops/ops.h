@@ -46,3 +46,8 @@ extern Record as_strided_window, window_backward, unsafe_view, t, flatten, unbin
 namespace fl::ops {
 extern Record bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift, bitwise_not, positive;
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record index, index_put, nonzero;
+Tensor sum_to_values(Tensor g, IntView sizes);
+}  // namespace fl::ops

@@ -160,19 +160,6 @@ Tensor from_sequence(PyObject* o, DType dtype) {
 
 // ------------------------------------------------------------------------------------------------ buffers and NumPy
 
-DType type_from_typestr(const char* s) {  // "<f4", "|b1"
-  if (s[0] == '>') fail(ErrorKind::Value, "given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not supported.");
-  char kind = s[1];
-  int size = std::atoi(s + 2);
-  switch (kind) {
-    case 'f': if (size == 4) return DType::Float32; if (size == 8) return DType::Float64; if (size == 2) return DType::Float16; break;
-    case 'i': if (size == 8) return DType::Int64; if (size == 4) return DType::Int32; if (size == 2) return DType::Int16; if (size == 1) return DType::Int8; break;
-    case 'u': if (size == 1) return DType::UInt8; if (size == 2) return DType::UInt16; if (size == 4) return DType::UInt32; if (size == 8) return DType::UInt64; break;
-    case 'b': if (size == 1) return DType::Bool; break;
-    case 'c': if (size == 8) return DType::Complex64; if (size == 16) return DType::Complex128; break;
-  }
-  return DType::None;
-}
 const char* typestr(DType t) {
   static const char* const names[] = {"|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<u2", "<u4", "<u8", "<f2", "", "<f4", "<f8", "<c8", "<c16"};
   return names[int(t)];
