@@ -1,0 +1,185 @@
+// The extension module flambeau._C: puts the parts together; process-wide settings.
+#include "python/binding.h"
+
+#include "base/parallel.h"
+#include "base/unlock.h"
+#include "kernels/cpu/isa.h"
+#include "tensor/iterator.h"
+
+namespace fl::py {
+
+namespace {
+
+PyObject* get_default_dtype(PyObject*, PyObject*) { PyObject* o = dtype_object(default_dtype()); Py_INCREF(o); return o; }
+PyObject* set_default_dtype_(PyObject*, PyObject* o) {
+  FL_TRY
+  DType t;
+  FL_CHECK_KIND(Type, is_dtype(o) && dtype_from(o, t), "invalid dtype object: only floating-point types are supported as the default type");
+  set_default_dtype(t);
+  Py_RETURN_NONE;
+  FL_CATCH(nullptr)
+}
+PyObject* get_threads(PyObject*, PyObject*) { return PyLong_FromLong(num_threads()); }
+PyObject* set_threads(PyObject*, PyObject* n) {
+  if (!PyLong_Check(n) || PyBool_Check(n)) {
+    PyErr_Format(PyExc_TypeError, "set_num_threads expects an int, but got %s", Py_TYPE(n)->tp_name);
+    return nullptr;
+  }
+  long v = PyLong_AsLong(n);
+  if (v == -1 && PyErr_Occurred()) return nullptr;
+  if (v <= 0) {
+    PyErr_SetString(PyExc_RuntimeError, "set_num_threads expects a positive integer");
+    return nullptr;
+  }
+  set_num_threads(int(v));
+  Py_RETURN_NONE;
+}
+PyObject* isa_level(PyObject*, PyObject*) { return PyUnicode_FromString(cpu::isa_name()); }
+PyObject* promote(PyObject*, PyObject* args) {
+  FL_TRY
+  PyObject *a, *b;
+  if (!PyArg_ParseTuple(args, "OO", &a, &b)) return nullptr;
+  DType x, y;
+  FL_CHECK_KIND(Type, is_dtype(a) && is_dtype(b) && dtype_from(a, x) && dtype_from(b, y), "promote_types(): arguments must be torch.dtype");
+  PyObject* o = dtype_object(promote_types(x, y));
+  Py_INCREF(o);
+  return o;
+  FL_CATCH(nullptr)
+}
+PyObject* result_type(PyObject*, PyObject* args) {
+  FL_TRY
+  Promotion p;
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(args); ++k) {
+    PyObject* o = PyTuple_GET_ITEM(args, k);
+    Value v;
+    if (is_tensor(o)) v = Value(unwrap(o));
+    else FL_CHECK_KIND(Type, number_from(o, v), "result_type(): arguments must be Tensor or Number, not ", Py_TYPE(o)->tp_name);
+    p.add(v);
+  }
+  PyObject* o = dtype_object(p.result());
+  Py_INCREF(o);
+  return o;
+  FL_CATCH(nullptr)
+}
+PyObject* can_cast_(PyObject*, PyObject* args, PyObject* kw) {
+  static const char* names[] = {"from_", "to", nullptr};
+  PyObject *a, *b;
+  if (!PyArg_ParseTupleAndKeywords(args, kw, "OO", const_cast<char**>(names), &a, &b)) return nullptr;
+  DType x, y;
+  if (!is_dtype(a) || !is_dtype(b) || !dtype_from(a, x) || !dtype_from(b, y)) {
+    PyErr_SetString(PyExc_TypeError, "can_cast(): arguments must be torch.dtype");
+    return nullptr;
+  }
+  return PyBool_FromLong(can_cast(x, y));
+}
+PyObject* stats(PyObject*, PyObject*) {
+  MemoryStats s = memory_stats();
+  return Py_BuildValue("{s:L,s:L,s:L,s:L,s:L,s:L,s:L}", "allocated_bytes", (long long)s.allocated, "peak_bytes", (long long)s.peak, "cached_bytes", (long long)s.cached,
+                       "live_storages", (long long)s.live_storages, "live_tensors", (long long)s.live_tensors, "live_nodes", (long long)s.live_nodes, "storage_bytes",
+                       (long long)s.storage_bytes);
+}
+PyObject* empty_cache_(PyObject*, PyObject*) { empty_cache(); Py_RETURN_NONE; }
+PyObject* reset_peak(PyObject*, PyObject*) { reset_peak_memory(); Py_RETURN_NONE; }
+PyObject* memory_limit(PyObject*, PyObject* n) {
+  long long v = PyLong_AsLongLong(n);
+  if (v == -1 && PyErr_Occurred()) return nullptr;
+  set_memory_limit(v < 0 ? 0 : v);
+  Py_RETURN_NONE;
+}
+PyObject* fail_after(PyObject*, PyObject* n) {
+  long long v = PyLong_AsLongLong(n);
+  if (v == -1 && PyErr_Occurred()) return nullptr;
+  fail_allocation_after(v);
+  Py_RETURN_NONE;
+}
+PyObject* broadcast_shapes_(PyObject*, PyObject* args) {
+  FL_TRY
+  Dims out(0);
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(args); ++k) {
+    Ptr t(PySequence_Tuple(PyTuple_GET_ITEM(args, k)));
+    if (!t) return nullptr;
+    Dims d(0);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(t.get()); ++i) {
+      int64_t v = PyLong_AsLongLong(PyTuple_GET_ITEM(t.get(), i));
+      if (v == -1 && PyErr_Occurred()) return nullptr;
+      d.push(v);
+    }
+    out = broadcast_shapes(out, d);
+  }
+  return size_object(out);
+  FL_CATCH(nullptr)
+}
+// x._to(dtype or None, copy, memory_format or None): the conversions of Tensor.to, recorded.
+PyObject* tensor_to(PyObject*, PyObject* const* a, Py_ssize_t n) {
+  FL_TRY
+  FL_CHECK_KIND(Type, n == 4 && is_tensor(a[0]), "_tensor_to: expected (tensor, dtype, copy, memory_format)");
+  Tensor t = unwrap(a[0]), before = t;
+  DType d;
+  if (a[1] != Py_None && dtype_from(a[1], d) && d != t.dtype()) t = ops::to_dtype(t, d);
+  MemoryFormat f = MemoryFormat::None;
+  if (a[3] != Py_None) format_from(a[3], f);
+  bool copy = PyObject_IsTrue(a[2]) == 1;
+  if (f != MemoryFormat::None && f != MemoryFormat::Preserve) {
+    Tensor c = ops::contiguous(t, f);
+    if (copy && c.get() == before.get()) c = ops::clone(t, f);
+    t = c;
+  } else if (copy && t.get() == before.get()) {
+    t = ops::clone(t);
+  }
+  if (t.get() == before.get()) {
+    Py_INCREF(a[0]);
+    return a[0];
+  }
+  return wrap(t);
+  FL_CATCH(nullptr)
+}
+// Puts a Python function into Tensor's dictionary.
+PyObject* add_methods(PyObject*, PyObject* dict) {
+  PyObject *k, *v;
+  Py_ssize_t pos = 0;
+  while (PyDict_Next(dict, &pos, &k, &v))
+    if (PyDict_SetItem(TensorType.tp_dict, k, v) < 0) return nullptr;
+  PyType_Modified(&TensorType);
+  Py_RETURN_NONE;
+}
+
+#define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f))
+PyMethodDef functions[] = {
+    {"get_default_dtype", get_default_dtype, METH_NOARGS, "The floating type of new tensors."},
+    {"_set_default_dtype", set_default_dtype_, METH_O, "Sets it."},
+    {"get_num_threads", get_threads, METH_NOARGS, "Threads that one operation may use."},
+    {"set_num_threads", set_threads, METH_O, "Sets their number."},
+    {"_isa", isa_level, METH_NOARGS, "The instruction set of the kernels in use."},
+    {"promote_types", promote, METH_VARARGS, "The smallest type that holds both."},
+    {"result_type", result_type, METH_VARARGS, "The type of an operation between the arguments."},
+    {"can_cast", FAST(can_cast_), METH_VARARGS | METH_KEYWORDS, "Whether a result of one type may be written into the other."},
+    {"_memory_stats", stats, METH_NOARGS, "Bytes and objects in use."},
+    {"_empty_cache", empty_cache_, METH_NOARGS, "Gives cached memory back to the system."},
+    {"_reset_peak_memory", reset_peak, METH_NOARGS, "Starts peak_bytes anew."},
+    {"_set_memory_limit", memory_limit, METH_O, "Bytes of large blocks that may be in use; 0: no limit."},
+    {"_fail_allocation_after", fail_after, METH_O, "For tests: the n-th large allocation fails."},
+    {"broadcast_shapes", broadcast_shapes_, METH_VARARGS, "The shape that all shapes broadcast to."},
+    {"_tensor_to", FAST(tensor_to), METH_FASTCALL, "Conversion of type and layout."},
+    {"_add_tensor_methods", add_methods, METH_O, "Adds methods written in Python to Tensor."},
+    {nullptr}};
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "flambeau._C", "The native core of flambeau.", -1, functions, nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+}  // namespace fl::py
+
+PyMODINIT_FUNC PyInit__C() {
+  using namespace fl::py;
+  PyObject* m = PyModule_Create(&definition);
+  if (!m) return nullptr;
+  fl::unlock_interpreter = []() -> void* { return PyEval_SaveThread(); };
+  fl::lock_interpreter = [](void* s) { PyEval_RestoreThread(static_cast<PyThreadState*>(s)); };
+  try {
+    if (init_types(m) && init_tensor(m) && init_data(m) && init_storage(m) && init_autograd(m) && init_parser(m)) return m;
+  } catch (const fl::Error& e) {
+    set_error(e);
+  }
+  Py_DECREF(m);
+  return nullptr;
+}
