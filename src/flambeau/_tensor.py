@@ -1,0 +1,973 @@
+"""Tensor's methods that are written in Python, and the top-level functions that are neither operators nor namespaces.
+
+Importing this module completes the native Tensor type. `__all__` is what `flambeau` takes over.
+"""
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from . import _C
+
+Tensor = _C.Tensor
+_float32 = _C.float32
+_to = _C._tensor_to
+
+__all__ = [
+    "is_tensor", "is_floating_point", "is_complex", "is_signed", "numel", "typename", "finfo", "iinfo", "set_default_dtype", "set_default_tensor_type",
+    "get_default_device", "set_default_device", "is_storage", "from_dlpack", "asarray", "is_nonzero", "get_num_interop_threads",
+    "set_num_interop_threads", "is_autocast_enabled", "set_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype", "is_autocast_cache_enabled",
+    "set_autocast_cache_enabled", "autocast_increment_nesting", "autocast_decrement_nesting", "clear_autocast_cache", "is_autocast_cpu_enabled",
+    "get_autocast_cpu_dtype", "get_autocast_gpu_dtype", "use_deterministic_algorithms", "are_deterministic_algorithms_enabled",
+    "is_deterministic_algorithms_warn_only_enabled", "set_deterministic_debug_mode", "get_deterministic_debug_mode",
+    "set_float32_matmul_precision", "get_float32_matmul_precision", "set_flush_denormal", "set_warn_always", "is_warn_always_enabled", "result_type",
+    "show_config", "memory_stats", "empty_cache", "is_inference", "is_same_size", "sym_int", "sym_float", "sym_max", "sym_min", "sym_not",
+    "is_conj", "is_neg", "is_distributed", "resolve_conj", "resolve_neg", "where", "nonzero", "SymInt", "SymFloat", "SymBool", "compiled_with_cxx11_abi",
+]
+
+
+# ---------------------------------------------------------------------------------------------------- dtypes and devices
+
+class finfo:
+    """Limits of a floating-point element type.
+
+    >>> torch.finfo(torch.float32).eps
+    1.1920928955078125e-07
+    """
+
+    _TABLE = {  # bits, eps, max, tiny, resolution, smallest subnormal
+        "float16": (16, 2.0**-10, 65504.0, 2.0**-14, 1e-3, 2.0**-24),
+        "bfloat16": (16, 2.0**-7, (2.0 - 2.0**-7) * 2.0**127, 2.0**-126, 1e-2, 2.0**-133),
+        "float32": (32, 2.0**-23, (2.0 - 2.0**-23) * 2.0**127, 2.0**-126, 1e-6, 2.0**-149),
+        "float64": (64, 2.0**-52, (2.0 - 2.0**-52) * 2.0**1023, 2.0**-1022, 1e-15, 2.0**-1074),
+    }
+
+    def __init__(self, type: Any = None) -> None:
+        type = _C.get_default_dtype() if type is None else type
+        if not isinstance(type, _C.dtype):
+            raise TypeError(f"finfo(): argument 'type' must be torch.dtype, not {builtins.type(type).__name__}")
+        if type.is_complex:
+            type = type.to_real()
+        name = str(type)[6:]
+        if name not in self._TABLE:
+            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.{name}'")
+        self.bits, self.eps, self.max, self.tiny, self.resolution, self.smallest_subnormal = self._TABLE[name]
+        self.min, self.smallest_normal, self.dtype = -self.max, self.tiny, name
+
+    def __repr__(self) -> str:
+        return (f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, smallest_normal={self.tiny:g}, "
+                f"tiny={self.tiny:g}, dtype={self.dtype})")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+
+class iinfo:
+    """Limits of an integer element type.
+
+    >>> torch.iinfo(torch.int8).max
+    127
+    """
+
+    def __init__(self, type: Any) -> None:
+        if not isinstance(type, _C.dtype):
+            raise TypeError(f"iinfo(): argument 'type' must be torch.dtype, not {builtins.type(type).__name__}")
+        if type.is_floating_point or type.is_complex:
+            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
+        if type == _C.bool:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        self.bits, self.dtype = type.itemsize * 8, str(type)[6:]
+        self.max = 2 ** (self.bits - type.is_signed) - 1
+        self.min = -(2 ** (self.bits - 1)) if type.is_signed else 0
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+
+def set_default_dtype(d: Any) -> None:
+    """The floating type that new tensors get: float32 at first."""
+    _C._set_default_dtype(d)
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """The early way to say it: torch.DoubleTensor or its name."""
+    from .storage import legacy_type
+    kind = legacy_type(t) if isinstance(t, str) else t
+    _C._set_default_dtype(kind.dtype)
+
+
+_default_devices = [_C.device("cpu")]
+
+
+def get_default_device() -> Any:
+    """The device on which tensors are made."""
+    return _default_devices[-1]
+
+
+def _checked_device(device: Any) -> Any:
+    device = _C.device("cpu") if device is None else _C.device(device)
+    if device.type != "cpu":
+        _C._functions["empty"](0, device=device)  # says why not
+    return device
+
+
+def set_default_device(device: Any) -> None:
+    """Sets the device on which tensors are made; this build has the CPU."""
+    _default_devices[-1] = _checked_device(device)
+
+
+def _push_default_device(device: Any) -> None:
+    _default_devices.append(_checked_device(device))
+
+
+def _pop_default_device() -> None:
+    _default_devices.pop()
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a device type."""
+    import flambeau
+    return getattr(flambeau, "cpu" if device is None else _C.device(device).type)
+
+
+# ---------------------------------------------------------------------------------------------------- questions
+
+def is_tensor(obj: Any) -> bool:
+    """True if obj is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    """True if obj is a storage."""
+    from .storage import TypedStorage
+    return isinstance(obj, (_C.UntypedStorage, TypedStorage))
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """True for float16, bfloat16, float32 and float64."""
+    return input.dtype.is_floating_point
+
+
+def is_complex(input: Tensor) -> bool:
+    """True for complex64 and complex128."""
+    return input.dtype.is_complex
+
+
+def is_signed(input: Tensor) -> bool:
+    """True if the element type has a sign."""
+    return input.dtype.is_signed
+
+
+def is_inference(input: Tensor) -> bool:
+    """True for tensors made in inference mode."""
+    return input.is_inference()
+
+
+def is_conj(input: Tensor) -> bool:
+    """False: conjugates are computed at once."""
+    return False
+
+
+def is_neg(input: Tensor) -> bool:
+    """False: negatives are computed at once."""
+    return False
+
+
+def is_distributed(input: Tensor) -> bool:
+    """False."""
+    return False
+
+
+def resolve_conj(input: Tensor) -> Tensor:
+    """input itself."""
+    return input
+
+
+def resolve_neg(input: Tensor) -> Tensor:
+    """input itself."""
+    return input
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """True if the shapes agree."""
+    return input.shape == other.shape
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """True if the one element of input is not zero."""
+    if input.numel() == 0:
+        raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+    return builtins.bool(input)
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.numel()
+
+
+def typename(obj: Any) -> str:
+    """The type's name: 'torch.FloatTensor' for tensors."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    kind = obj if isinstance(obj, type) else type(obj)
+    module = getattr(obj, "__module__", None) or kind.__module__
+    name = getattr(obj, "__qualname__", None) or kind.__qualname__
+    return name if module in (None, "builtins") else f"{module}.{name}"
+
+
+def result_type(tensor1: Any, tensor2: Any) -> Any:
+    """The dtype of an operation between two tensors or numbers."""
+    return _C.result_type(tensor1, tensor2)
+
+
+def _assert(condition: Any, message: str) -> None:
+    """An assertion that may be traced."""
+    assert condition, message
+
+
+# ---------------------------------------------------------------------------------------------------- selection with several forms
+
+_where3, _nonzero = _C._functions["where"], _C._all_functions["nonzero"]
+
+
+def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None, self: Any = None, x: Any = None, y: Any = None) -> Any:
+    """input where condition holds, other elsewhere; with condition alone, the indices of its true elements.
+
+    >>> torch.where(torch.tensor([True, False]), 1., 0.)
+    tensor([1., 0.])
+    """
+    if input is None and other is None and self is None and x is None:
+        return nonzero(condition, as_tuple=True)
+    input = self if input is None and self is not None else x if input is None else input
+    other = y if other is None else other
+    if out is not None:
+        return _where3(condition, input, other, out=out)
+    return _where3(condition, input, other)
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
+    """The coordinates of elements that are not zero: one a row, or one tensor a dimension with as_tuple.
+
+    >>> torch.nonzero(torch.tensor([0, 3, 0, 4]))
+    tensor([[1],
+            [3]])
+    """
+    if not as_tuple:
+        return _nonzero(input) if out is None else _nonzero(input, out=out)
+    if input.dim() == 0:
+        return _nonzero(input.unsqueeze(0)).unbind(1)
+    return _nonzero(input).unbind(1)
+
+
+# ---------------------------------------------------------------------------------------------------- conversions of tensors
+
+_LEGACY = {
+    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long", "int32": "Int", "int16": "Short",
+    "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble", "uint16": "UInt16",
+    "uint32": "UInt32", "uint64": "UInt64",
+}
+
+
+def _parse_to(args: tuple, kwargs: dict) -> tuple:
+    """(device, dtype, non_blocking, copy, memory_format) of the arguments of Tensor.to."""
+    device = dtype = memory_format = None
+    non_blocking = copy = False
+    rest = list(args)
+    if rest and isinstance(rest[0], Tensor):
+        other = rest.pop(0)
+        device, dtype = other.device, other.dtype
+    elif rest and isinstance(rest[0], _C.dtype):
+        dtype = rest.pop(0)
+    elif rest and (rest[0] is None or isinstance(rest[0], (str, _C.device)) or (isinstance(rest[0], int) and not isinstance(rest[0], bool))):
+        device = rest.pop(0)
+        if rest and (rest[0] is None or isinstance(rest[0], _C.dtype)):
+            dtype = rest.pop(0)
+    elif rest and isinstance(rest[0], type) and rest[0] in (float, int, bool, complex):
+        dtype = _C._functions["empty"](0, dtype=rest.pop(0)).dtype
+    for name in ("other",):
+        if name in kwargs:
+            device, dtype = kwargs[name].device, kwargs[name].dtype
+    device = kwargs.get("device", device)
+    dtype = kwargs.get("dtype", dtype)
+    non_blocking = kwargs.get("non_blocking", rest.pop(0) if rest else False)
+    copy = kwargs.get("copy", rest.pop(0) if rest else False)
+    memory_format = kwargs.get("memory_format")
+    unknown = kwargs.keys() - {"device", "dtype", "non_blocking", "copy", "memory_format", "other"}
+    if rest or unknown:
+        got = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
+        raise TypeError(f"to() received an invalid combination of arguments - got ({got}), but expected one of:\n * (torch.device device, torch.dtype "
+                        "dtype, bool non_blocking, bool copy, *, torch.memory_format memory_format)\n * (torch.dtype dtype, bool non_blocking, "
+                        "bool copy, *, torch.memory_format memory_format)\n * (Tensor tensor, bool non_blocking, bool copy, *, torch.memory_format "
+                        "memory_format)\n")
+    if device is not None:
+        device = _C.device(device)
+    return device, dtype, non_blocking, copy, memory_format
+
+
+def _on_device(device: Any) -> None:
+    if device is not None and device.type != "cpu":
+        if device.type == "cuda":
+            raise AssertionError("Torch not compiled with CUDA enabled")
+        _C._functions["empty"](0, device=device)
+
+
+def _overridable(method: Any) -> Any:
+    """Methods in Python hand over to an overriding subclass, as native ones do."""
+    import functools
+    has = _C._has_torch_function
+
+    @functools.wraps(method)
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if type(self) is not Tensor and has((self, *args)):
+            from .overrides import handle_torch_function
+            return handle_torch_function(call, (self, *args), self, *args, **kwargs)
+        return method(self, *args, **kwargs)
+    return call
+
+
+class _Methods:
+    """What is added to Tensor."""
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The tensor with another dtype, device or memory format; itself where nothing changes (unless copy=True)."""
+        if not kwargs and len(args) == 1 and type(args[0]) is _C.dtype:
+            return _to(self, args[0], False, None)
+        device, dtype, _, copy, memory_format = _parse_to(args, kwargs)
+        _on_device(device)
+        return _to(self, dtype, copy, memory_format)
+
+    def type(self, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
+        """The type's name; or the tensor converted to a dtype, a torch.FloatTensor-like class or its name."""
+        if dtype is None:
+            return "torch." + _LEGACY[str(self.dtype)[6:]] + "Tensor"
+        if not isinstance(dtype, _C.dtype):
+            from .storage import legacy_type
+            kind = legacy_type(dtype)
+            if kind.is_cuda:
+                _on_device(_C.device("cuda"))
+            dtype = kind.dtype
+        return _to(self, dtype, False, None)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """The tensor with other's dtype."""
+        return _to(self, other.dtype, False, None)
+
+    def cpu(self, memory_format: Any = None) -> Tensor:
+        """The tensor on the CPU: itself."""
+        return _to(self, None, False, memory_format)
+
+    def cuda(self, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+        """The tensor on a GPU; AssertionError where there is none."""
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from ._tensor_str import _str
+        return _str(self, tensor_contents=tensor_contents) if tensor_contents is not None else _str(self)
+
+    def __format__(self, spec: str) -> str:
+        if self.dim() == 0 and type(self) is Tensor:
+            return self.item().__format__(spec)
+        return object.__format__(self, spec)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if id(self) in memo:
+            return memo[id(self)]
+        if not self.is_leaf:
+            raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you were "
+                               "attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
+                               "https://github.com/pytorch/pytorch/pull/103001")
+        with _no_grad():
+            storage = self.untyped_storage()
+            key = ("storage", storage.data_ptr(), storage.nbytes())
+            copied = memo.get(key)
+            if copied is None:
+                copied = memo[key] = storage.clone()
+            fresh = _C._functions["empty"](0, dtype=self.dtype)
+            fresh.set_(copied, self.storage_offset(), self.size(), self.stride())
+            if type(self) is not Tensor:
+                fresh = Tensor._make_subclass(type(self), fresh, False)
+        fresh.requires_grad_(self.requires_grad)
+        if self.grad is not None:
+            fresh.grad = self.grad.__deepcopy__(memo)
+        memo[id(self)] = fresh
+        if self.__dict__:
+            import copy
+            fresh.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return fresh
+
+    def __copy__(self) -> Tensor:
+        fresh = self.detach().requires_grad_(self.requires_grad) if type(self) is Tensor else Tensor._make_subclass(type(self), self, self.requires_grad)
+        fresh.__dict__.update(self.__dict__)
+        return fresh
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        from . import _utils
+        return _utils._reduce_tensor(self, protocol)
+
+    def __setstate__(self, state: Any) -> None:
+        self.__dict__.update(state if isinstance(state, dict) else {})
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        return _C.from_numpy(array if array.ndim else array.reshape(1)).reshape(array.shape)
+
+    __array_priority__ = 1000
+
+    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> Any:
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return _C._to_dlpack(self.clone() if copy else self)
+
+    def __dlpack_device__(self) -> tuple:
+        return (1, 0)
+
+    def __reversed__(self) -> Tensor:
+        return self if self.dim() == 0 else self.flip(0)
+
+    def __dir__(self) -> list:
+        return sorted(set(dir(type(self))) | set(self.__dict__))
+
+    def __rmatmul__(self, other: Tensor) -> Tensor:
+        return _C._functions["matmul"](other, self)
+
+    def register_hook(self, hook: Any) -> Any:
+        """hook(grad) runs when the gradient of this tensor is known; what it returns replaces the gradient."""
+        from .utils.hooks import RemovableHandle
+        handle = RemovableHandle(table := _C._tensor_hook_dict(self))
+        table[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Any) -> Any:
+        """hook(tensor) runs after a gradient was accumulated into .grad of this leaf."""
+        from .utils.hooks import RemovableHandle
+        handle = RemovableHandle(table := _C._post_accumulate_dict(self))
+        table[handle.id] = hook
+        return handle
+
+    def reinforce(self, reward: Any) -> None:
+        """Gone since PyTorch 0.4: use torch.distributions."""
+        raise RuntimeError("reinforce() was removed. Use torch.distributions instead.")
+
+    def storage(self) -> Any:
+        """The typed storage."""
+        from .storage import TypedStorage
+        return TypedStorage(wrap_storage=self.untyped_storage(), dtype=self.dtype, _internal=True)
+
+    _typed_storage = storage
+
+    def storage_type(self) -> Any:
+        """The class of the typed storage."""
+        return type(self.storage())
+
+    def new(self, *args: Any, **kwargs: Any) -> Tensor:
+        """A new tensor of self's dtype, from sizes or data (early API)."""
+        return _legacy_new(Tensor, *args, _dtype=self.dtype)
+
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+        """A copy of data with self's dtype."""
+        return _C.tensor(data, dtype=self.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
+
+    def nonzero(self, *, as_tuple: bool = False) -> Any:
+        """The coordinates of elements that are not zero."""
+        return nonzero(self, as_tuple=as_tuple)
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        """self where condition holds, other elsewhere."""
+        return _where3(condition, self, other)
+
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """Without a GPU there is no pinned memory."""
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+
+    def share_memory_(self) -> Tensor:
+        """The tensor itself; processes exchange copies."""
+        return self
+
+    def is_same_size(self, other: Tensor) -> bool:
+        """True if the shapes agree."""
+        return self.shape == other.shape
+
+    def is_set_to(self, tensor: Tensor) -> bool:
+        """True if both are the same window on the same storage."""
+        return (self.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr() and self.storage_offset() == tensor.storage_offset()
+                and self.shape == tensor.shape and self.stride() == tensor.stride())
+
+    def is_nonzero(self) -> bool:
+        """True if the one element is not zero."""
+        return is_nonzero(self)
+
+    def is_distributed(self) -> bool:
+        """False."""
+        return False
+
+    def is_coalesced(self) -> bool:
+        """Only sparse tensors are coalesced."""
+        raise RuntimeError("is_coalesced expected sparse coordinate tensor layout but got Strided")
+
+    def to_dense(self, dtype: Any = None, *, masked_grad: Any = None) -> Tensor:
+        """A dense tensor is dense already."""
+        return self if dtype is None else self.to(dtype)
+
+    def resolve_conj(self) -> Tensor:
+        """self."""
+        return self
+
+    def resolve_neg(self) -> Tensor:
+        """self."""
+        return self
+
+    def get_device(self) -> int:
+        """-1 on the CPU."""
+        return -1
+
+    def has_names(self) -> bool:
+        """False: dimensions have no names."""
+        return False
+
+    @property
+    def names(self) -> tuple:
+        return (None,) * self.dim()
+
+    def rename(self, *names: Any, **renames: Any) -> Tensor:
+        """Named dimensions are not supported."""
+        if names == (None,):
+            return self
+        raise NotImplementedError("rename: named dimensions are not supported")
+
+    def apply_(self, function: Any) -> Tensor:
+        """Each element replaced by function(element): slow, CPU only."""
+        if self.requires_grad and _C.is_grad_enabled():
+            raise RuntimeError("Can't call apply_() on Variable that requires grad. Use var.detach().apply_() instead.")
+        flat = [function(v) for v in self.reshape(-1).tolist()]
+        return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
+
+    def map_(self, tensor: Tensor, function: Any) -> Tensor:
+        """Each element replaced by function(element, element of tensor)."""
+        flat = [function(a, b) for a, b in zip(self.reshape(-1).tolist(), tensor.expand_as(self).reshape(-1).tolist())]
+        return self.copy_(_C.tensor(flat, dtype=self.dtype).view(self.shape))
+
+    def resize(self, *sizes: Any) -> Tensor:
+        """Deprecated: reshape, or resize_."""
+        import warnings
+        warnings.warn("non-inplace resize is deprecated", stacklevel=2)
+        return self.reshape(*sizes)
+
+    def resize_as_(self, other: Tensor, *, memory_format: Any = None) -> Tensor:
+        """resize_ to other's size."""
+        return self.resize_(other.size())
+
+    def refine_names(self, *names: Any) -> Tensor:
+        """Named dimensions are not supported."""
+        raise NotImplementedError("refine_names: named dimensions are not supported")
+
+    def dim_order(self, *, ambiguity_check: Any = False) -> tuple:
+        """The dimensions from the outermost in memory to the innermost."""
+        return tuple(sorted(range(self.dim()), key=lambda d: (-self.stride(d), d)))
+
+    def record_stream(self, stream: Any) -> None:
+        """Streams are a GPU's."""
+        raise NotImplementedError("record_stream: there is no GPU")
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        raise AttributeError("Can't get __cuda_array_interface__ on non-CUDA tensor type")
+
+    @property
+    def volatile(self) -> bool:
+        import warnings
+        warnings.warn("volatile was removed (Variable.volatile is always False)", stacklevel=2)
+        return False
+
+    @property
+    def name(self) -> None:
+        return None
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        """Runs func and gives results the subclass's type."""
+        if not all(issubclass(cls, t) for t in types):
+            return NotImplemented
+        before = _C._set_torch_function_enabled(False)
+        try:
+            result = func(*args, **(kwargs or {}))
+        finally:
+            _C._set_torch_function_enabled(before)
+        from .overrides import get_default_nowrap_functions
+        return result if func in get_default_nowrap_functions() else _convert(result, cls)
+
+
+def _convert(value: Any, cls: type) -> Any:
+    """Tensors in value as instances of cls."""
+    if cls is Tensor:
+        return value
+    if isinstance(value, Tensor) and not isinstance(value, cls):
+        return value.as_subclass(cls)
+    if isinstance(value, (tuple, list)):
+        kind = type(value)
+        items = [_convert(v, cls) for v in value]
+        if isinstance(value, _C.Size):
+            return value
+        return kind(items) if kind in (tuple, list) else kind(items) if not hasattr(value, "_fields") else kind(items)
+    return value
+
+
+class _no_grad:
+    def __enter__(self) -> None:
+        self.before = _C.is_grad_enabled()
+        _C._set_grad_enabled(False)
+
+    def __exit__(self, *_: object) -> None:
+        _C._set_grad_enabled(self.before)
+
+
+for _name, _dtype in {"float": _C.float32, "double": _C.float64, "half": _C.float16, "bfloat16": _C.bfloat16, "long": _C.int64, "int": _C.int32,
+                      "short": _C.int16, "char": _C.int8, "byte": _C.uint8, "bool": _C.bool, "cfloat": _C.complex64, "cdouble": _C.complex128}.items():
+    def _method(self: Tensor, memory_format: Any = None, _d: Any = _dtype) -> Tensor:
+        return _to(self, _d, False, memory_format)
+    _method.__name__, _method.__doc__ = _name, f"The tensor as {_dtype}."
+    setattr(_Methods, _name, _method)
+
+_PLAIN = {"__torch_function__", "__repr__", "__deepcopy__", "__copy__", "__reduce_ex__", "__setstate__", "__dir__"}
+_added = {}
+for _name, _value in list(vars(_Methods).items()):
+    if _name in ("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__"):
+        continue
+    _added[_name] = _value if _name in _PLAIN or not callable(_value) or isinstance(_value, (property, classmethod)) else _value
+for _name in ("__array_priority__",):
+    _added[_name] = getattr(_Methods, _name)
+for _key, _value in _added.items():
+    setattr(Tensor, _key, _value)
+Tensor.__module__ = "torch"
+
+
+# ---------------------------------------------------------------------------------------------------- construction
+
+def _legacy_new(cls: type, *args: Any, _dtype: Any = None, **kwargs: Any) -> Tensor:
+    """torch.Tensor(...), torch.FloatTensor(...), t.new(...): no arguments, sizes, a sequence, a tensor, an array or a storage."""
+    dtype = _dtype or _C.get_default_dtype()
+    if kwargs.keys() - {"device", "data", "size"}:
+        raise TypeError(f"new() received an invalid combination of arguments - got ({', '.join(kwargs)})")
+    if "data" in kwargs:
+        args = (kwargs["data"],)
+    if "size" in kwargs:
+        args = tuple(kwargs["size"])
+    empty = _C._functions["empty"]
+    if not args:
+        made = empty(0, dtype=dtype)
+    elif isinstance(args[0], Tensor) and len(args) == 1:
+        source = args[0]
+        if _dtype is not None and source.dtype != dtype:
+            raise TypeError(f"expected {_LEGACY[str(dtype)[6:]]} (got {_LEGACY[str(source.dtype)[6:]]})")
+        if _dtype is None and source.dtype != dtype and cls is Tensor:
+            raise TypeError(f"expected {dtype} (got {source.dtype})")
+        made = source.detach() if cls is not Tensor or True else source
+    elif isinstance(args[0], _C.Size) and len(args) == 1:
+        made = empty(args[0], dtype=dtype)
+    elif isinstance(args[0], _C.UntypedStorage):
+        made = empty(0, dtype=dtype).set_(args[0])
+    elif hasattr(args[0], "_untyped_storage"):
+        made = empty(0, dtype=dtype).set_(args[0]._untyped_storage)
+    elif all(isinstance(a, int) and not isinstance(a, bool) for a in args):
+        made = empty(args, dtype=dtype)
+    elif len(args) == 1:
+        if isinstance(args[0], (float, complex, str)):
+            raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
+        if hasattr(args[0], "__index__"):
+            made = empty((args[0].__index__(),), dtype=dtype)
+        else:
+            made = _C.tensor(args[0], dtype=dtype)
+    else:
+        got = ", ".join(type(a).__name__ for a in args)
+        raise TypeError(f"new() received an invalid combination of arguments - got ({got}), but expected one of:\n * (*, torch.device device)\n * "
+                        "(torch.Storage storage)\n * (Tensor other)\n * (tuple of ints size, *, torch.device device)\n * (object data, *, torch.device device)\n")
+    return made if cls is Tensor else Tensor._make_subclass(cls, made, False)
+
+
+def _rebuild_generator(state: Tensor) -> Any:
+    generator = _C.Generator()
+    generator.set_state(state)
+    return generator
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: Any = None) -> Tensor:
+    """A tensor on the memory of an object with __dlpack__, or of a DLPack capsule.
+
+    >>> import numpy
+    >>> torch.from_dlpack(numpy.arange(3.))
+    tensor([0., 1., 2.], dtype=torch.float64)
+    """
+    capsule = ext_tensor.__dlpack__() if hasattr(ext_tensor, "__dlpack__") else ext_tensor
+    made = _C._from_dlpack(capsule)
+    return made.clone() if copy else made
+
+
+def to_dlpack(tensor: Tensor) -> Any:
+    """A DLPack capsule of the tensor."""
+    return tensor.__dlpack__()
+
+
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: Any = None, requires_grad: bool = False) -> Tensor:
+    """obj as a tensor, sharing memory unless copy is True; ValueError if copy is False and it can't."""
+    if isinstance(obj, Tensor):
+        made = obj if dtype is None else obj.to(dtype)
+        shared = made is obj
+        if shared and not requires_grad and obj.requires_grad:
+            made = obj.detach()
+    elif hasattr(obj, "__array__") or type(obj).__name__ == "ndarray":
+        made = _C.as_tensor(obj)
+        shared = dtype is None or made.dtype == dtype
+        made = made if shared else made.to(dtype)
+    elif hasattr(obj, "__dlpack__"):
+        made = from_dlpack(obj)
+        shared = dtype is None or made.dtype == dtype
+        made = made if shared else made.to(dtype)
+    elif isinstance(obj, (bytes, bytearray, memoryview)):
+        made = _C.frombuffer(obj, dtype=dtype or _C.get_default_dtype())
+        shared = True
+    else:
+        made, shared = _C.tensor(obj, dtype=dtype), False
+    if copy is False and not shared:
+        raise ValueError("can't alias arbitrary sequence into a tensor." if not isinstance(obj, Tensor) else
+                         f"can't alias tensor with dtype '{obj.dtype}' into dtype '{dtype}'.")
+    if copy and shared:
+        made = made.clone()
+    return made.requires_grad_() if requires_grad else made
+
+
+# ---------------------------------------------------------------------------------------------------- process-wide switches
+
+_switches: dict[str, Any] = {"interop": None, "deterministic": False, "warn_only": False, "matmul": "highest", "warn_always": False,
+                             "nesting": 0, "cuda_autocast": False, "cuda_dtype": _C.float16, "cache": True}
+
+
+def get_num_interop_threads() -> int:
+    """Threads that run independent operations: as many as one operation may use."""
+    return _switches["interop"] or _C.get_num_threads()
+
+
+def set_num_interop_threads(n: int) -> None:
+    """Noted; operations run one after another."""
+    _switches["interop"] = n
+
+
+def _cpu_only(device_type: Any) -> bool:
+    return device_type == "cpu"
+
+
+def is_autocast_enabled(device_type: Any = None) -> bool:
+    """Whether autocast is on for a device type (cuda where none is named)."""
+    return _C._get_autocast()[0] if device_type == "cpu" else _switches["cuda_autocast"]
+
+
+def set_autocast_enabled(device_type: Any, enabled: Any = None) -> None:
+    """Switches autocast of a device type."""
+    if enabled is None:
+        device_type, enabled = "cuda", device_type
+    if device_type == "cpu":
+        _C._set_autocast(enabled, None)
+    else:
+        _switches["cuda_autocast"] = enabled
+
+
+def get_autocast_dtype(device_type: str) -> Any:
+    """The narrow type that autocast uses."""
+    return _C._get_autocast()[1] if device_type == "cpu" else _switches["cuda_dtype"]
+
+
+def set_autocast_dtype(device_type: str, dtype: Any) -> None:
+    """Sets the narrow type that autocast uses."""
+    if device_type == "cpu":
+        _C._set_autocast(_C._get_autocast()[0], dtype)
+    else:
+        _switches["cuda_dtype"] = dtype
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """Whether autocast is on for the CPU."""
+    return _C._get_autocast()[0]
+
+
+def get_autocast_cpu_dtype() -> Any:
+    """The narrow type of the CPU's autocast."""
+    return _C._get_autocast()[1]
+
+
+def get_autocast_gpu_dtype() -> Any:
+    """The narrow type of a GPU's autocast."""
+    return _switches["cuda_dtype"]
+
+
+def is_autocast_cache_enabled() -> bool:
+    """Whether casts of weights may be kept."""
+    return _switches["cache"]
+
+
+def set_autocast_cache_enabled(enabled: bool) -> None:
+    """Whether casts of weights may be kept."""
+    _switches["cache"] = enabled
+
+
+def autocast_increment_nesting() -> int:
+    """One autocast block deeper."""
+    _switches["nesting"] += 1
+    return _switches["nesting"]
+
+
+def autocast_decrement_nesting() -> int:
+    """One autocast block less deep."""
+    _switches["nesting"] -= 1
+    return _switches["nesting"]
+
+
+def clear_autocast_cache() -> None:
+    """Casts are not kept: nothing to forget."""
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Every operation is deterministic; the switch is noted."""
+    _switches["deterministic"], _switches["warn_only"] = mode, warn_only
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What use_deterministic_algorithms was told."""
+    return _switches["deterministic"]
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """What use_deterministic_algorithms was told."""
+    return _switches["warn_only"]
+
+
+def set_deterministic_debug_mode(debug_mode: Any) -> None:
+    """0 or 'default', 1 or 'warn', 2 or 'error'."""
+    level = {"default": 0, "warn": 1, "error": 2}.get(debug_mode, debug_mode)
+    use_deterministic_algorithms(level > 0, warn_only=level == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """0, 1 or 2."""
+    return 0 if not _switches["deterministic"] else 1 if _switches["warn_only"] else 2
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Noted: float32 products are always computed in float32."""
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(f"Invalid float32 matmul precision: {precision} (expected highest, high or medium)")
+    _switches["matmul"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What was set."""
+    return _switches["matmul"]
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: denormal numbers are always kept."""
+    return False
+
+
+def set_warn_always(b: bool) -> None:
+    """Whether warnings repeat."""
+    _switches["warn_always"] = b
+
+
+def is_warn_always_enabled() -> bool:
+    """Whether warnings repeat."""
+    return _switches["warn_always"]
+
+
+def compiled_with_cxx11_abi() -> bool:
+    """True."""
+    return True
+
+
+def show_config() -> str:
+    """What this build is and uses: instruction set, threads, version."""
+    from .version import flambeau_version
+    return f"flambeau {flambeau_version}\n  kernels: {_C._isa()}\n  threads: {_C.get_num_threads()}\n  devices: cpu\n"
+
+
+def memory_stats() -> dict:
+    """Bytes and objects in use by tensors and their graphs.
+
+    >>> sorted(torch.memory_stats())[:2]
+    ['allocated_bytes', 'cached_bytes']
+    """
+    return _C._memory_stats()
+
+
+def empty_cache() -> None:
+    """Gives cached memory back to the system."""
+    _C._empty_cache()
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether anomaly detection looks for NaN."""
+    return _C.is_anomaly_check_nan_enabled()
+
+
+# ---------------------------------------------------------------------------------------------------- names that programs mention
+
+class SymInt:
+    """PyTorch's symbolic integer: a name for isinstance; sizes are plain integers here."""
+
+
+class SymFloat:
+    """PyTorch's symbolic number: a name for isinstance."""
+
+
+class SymBool:
+    """PyTorch's symbolic truth value: a name for isinstance."""
+
+
+def sym_int(a: Any) -> int:
+    """int(a)."""
+    return int(a)
+
+
+def sym_float(a: Any) -> float:
+    """float(a)."""
+    return float(a)
+
+
+def sym_max(a: Any, b: Any) -> Any:
+    """max(a, b)."""
+    return max(a, b)
+
+
+def sym_min(a: Any, b: Any) -> Any:
+    """min(a, b)."""
+    return min(a, b)
+
+
+def sym_not(a: Any) -> bool:
+    """not a."""
+    return not a
+
+
+class Stream:
+    """A queue of a device's work; the CPU has none."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("Stream: there is no accelerator on this machine")
+
+
+class Event:
+    """A mark in a stream; the CPU has none."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("Event: there is no accelerator on this machine")
