@@ -80,7 +80,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         target = target_ if batched else target_.unsqueeze(0)
 
         used = 0
-        output = input.new_empty(target.size(0))
+        output = input.new_zeros(target.size(0))
         head_index = target.new_empty(target.size(0))
         edges = [0, *self.cutoffs]
         for i in range(len(edges) - 1):
