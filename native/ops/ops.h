@@ -51,3 +51,7 @@ namespace fl::ops {
 extern Record index, index_put, nonzero;
 Tensor sum_to_values(Tensor g, IntView sizes);
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record cumprod;
+}  // namespace fl::ops
