@@ -311,16 +311,24 @@ def _inplace(made: Operator) -> Callable:
 
 
 def _given(args: tuple, kwargs: dict, signature: Signature) -> tuple[tuple, dict]:
-    """The arguments without the marks of those that were not given."""
-    kwargs = {key: value for key, value in kwargs.items()
-              if value is not REQUIRED and (key != "out" or value is not None)}
-    first = next((position for position, value in enumerate(args) if value is REQUIRED), None)
-    if first is not None:
-        for position in range(first + 1, len(args)):
-            if args[position] is not REQUIRED:
-                kwargs[signature.parameters[position].name] = args[position]
-        args = args[:first]
-    return args, kwargs
+    """The arguments as the caller gave them: without marks of missing ones and without defaults at the end."""
+    parameters, index = signature.parameters, signature.index
+    by_numpys_name = any(key not in index and key != "out" for key in kwargs)
+    given = {key: value for key, value in kwargs.items()
+             if (value is not None if key == "out"
+                 else key not in index or value is not parameters[index[key]].default)}
+    known = list(args[:len(parameters)])
+    for position, value in enumerate(known):
+        if by_numpys_name and value is parameters[position].default:
+            known[position] = REQUIRED
+    if len(known) == len(args):
+        while known and (known[-1] is REQUIRED or known[-1] is parameters[len(known) - 1].default):
+            known.pop()
+    missing = next((position for position, value in enumerate(known) if value is REQUIRED), len(known))
+    for position in range(missing + 1, len(known)):
+        if known[position] is not REQUIRED:
+            given[parameters[position].name] = known[position]
+    return (*known[:missing], *args[len(parameters):]), given
 
 
 def _overriding(args: tuple, kwargs: dict) -> list:

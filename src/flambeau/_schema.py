@@ -11,8 +11,8 @@ import flambeau as torch
 
 REQUIRED: Any = object()
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
-_TYPE_TEXT = {"Scalar": "Number", "int[]": "tuple of ints", "float[]": "tuple of floats", "Tensor[]": "tuple of Tensors",
-              "Tensor?[]": "tuple of Tensors", "ScalarType": "torch.dtype", "Layout": "torch.layout",
+_TYPE_TEXT = {"Scalar": "Number", "int[]": "tuple of ints", "float[]": "tuple of floats",
+              "Tensor[]": "tuple of Tensors", "Tensor?[]": "tuple of Tensors", "ScalarType": "torch.dtype", "Layout": "torch.layout",
               "Device": "torch.device", "Generator": "torch.Generator", "MemoryFormat": "torch.memory_format"}
 _ALIAS = re.compile(r"(Tensor|\]|\?)\([^)]*\)")
 
