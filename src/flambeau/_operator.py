@@ -11,6 +11,7 @@ from ._compiled import NO_MATCH, PLAIN_TENSORS, compile_call, learn
 from ._schema import REQUIRED, Mismatch, Signature
 
 REGISTRY: dict[str, Operator] = {}
+_HARMLESS = frozenset((str, int, float, bool, type(None)))
 _EXACT = ("complex", "polar")  # whose out= must have the result's dtype
 
 
@@ -78,7 +79,7 @@ class Operator:
     def _open(self, method: bool) -> Callable:
         """Make the quick function for calls as a function or as a method."""
         if self.plain is not None:
-            made = self.plain
+            made = self._guarded(method)
         else:
             made = self._compile(method)
         if method:
@@ -86,6 +87,23 @@ class Operator:
         else:
             self.quick = made
         return made
+
+    def _guarded(self, method: bool) -> Callable:
+        """The function itself, after a look at its arguments' types for overrides."""
+        compute, plain, harmless, lists = self.plain, PLAIN_TENSORS, _HARMLESS, (list, tuple)
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            for value in args:
+                kind = type(value)
+                if kind not in plain and kind not in harmless \
+                        and not (kind in lists and plain.issuperset(map(type, value))):
+                    override = _overriding(args, kwargs)
+                    if override:
+                        from .overrides import handle_torch_function
+                        return handle_torch_function(self.as_method if method else self, override, *args, **kwargs)
+                    break
+            return compute(*args, **kwargs)
+        return guarded
 
     def _compile(self, method: bool) -> Callable:
         def general(args: tuple, kwargs: dict) -> Any:
