@@ -51,3 +51,11 @@ namespace fl::ops {
 extern Record index, index_put, nonzero;
 Tensor sum_to_values(Tensor g, IntView sizes);
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record cumprod;
+}  // namespace fl::ops
+
+namespace fl::ops {
+extern Record softmax, log_softmax, nll_loss_nd, cross_entropy_loss;
+}  // namespace fl::ops

@@ -1,5 +1,6 @@
-"""The quick door of an operator written in Python: a function made from its schema that takes well-typed calls straight
-to the computation, and sends all others (overrides, conversions, numpy's names, errors, out=) to the general binding."""
+"""The quick door of an operator written in Python: a function made from its schema that takes well-typed calls
+straight to the computation, and sends all others (overrides, conversions, numpy's names, errors, out=) to the
+general binding."""
 
 from __future__ import annotations
 

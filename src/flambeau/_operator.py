@@ -11,6 +11,7 @@ from ._compiled import NO_MATCH, PLAIN_TENSORS, compile_call, learn
 from ._schema import REQUIRED, Mismatch, Signature
 
 REGISTRY: dict[str, Operator] = {}
+_HARMLESS = frozenset((str, int, float, bool, type(None)))
 _EXACT = ("complex", "polar")  # whose out= must have the result's dtype
 
 
@@ -78,7 +79,7 @@ class Operator:
     def _open(self, method: bool) -> Callable:
         """Make the quick function for calls as a function or as a method."""
         if self.plain is not None:
-            made = self.plain
+            made = self._guarded(method)
         else:
             made = self._compile(method)
         if method:
@@ -86,6 +87,23 @@ class Operator:
         else:
             self.quick = made
         return made
+
+    def _guarded(self, method: bool) -> Callable:
+        """The function itself, after a look at its arguments' types for overrides."""
+        compute, plain, harmless, lists = self.plain, PLAIN_TENSORS, _HARMLESS, (list, tuple)
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            for value in args:
+                kind = type(value)
+                if kind not in plain and kind not in harmless \
+                        and not (kind in lists and plain.issuperset(map(type, value))):
+                    override = _overriding(args, kwargs)
+                    if override:
+                        from .overrides import handle_torch_function
+                        return handle_torch_function(self.as_method if method else self, override, *args, **kwargs)
+                    break
+            return compute(*args, **kwargs)
+        return guarded
 
     def _compile(self, method: bool) -> Callable:
         def general(args: tuple, kwargs: dict) -> Any:
@@ -311,16 +329,24 @@ def _inplace(made: Operator) -> Callable:
 
 
 def _given(args: tuple, kwargs: dict, signature: Signature) -> tuple[tuple, dict]:
-    """The arguments without the marks of those that were not given."""
-    kwargs = {key: value for key, value in kwargs.items()
-              if value is not REQUIRED and (key != "out" or value is not None)}
-    first = next((position for position, value in enumerate(args) if value is REQUIRED), None)
-    if first is not None:
-        for position in range(first + 1, len(args)):
-            if args[position] is not REQUIRED:
-                kwargs[signature.parameters[position].name] = args[position]
-        args = args[:first]
-    return args, kwargs
+    """The arguments as the caller gave them: without marks of missing ones and without defaults at the end."""
+    parameters, index = signature.parameters, signature.index
+    by_numpys_name = any(key not in index and key != "out" for key in kwargs)
+    given = {key: value for key, value in kwargs.items()
+             if (value is not None if key == "out"
+                 else key not in index or value is not parameters[index[key]].default)}
+    known = list(args[:len(parameters)])
+    for position, value in enumerate(known):
+        if by_numpys_name and value is parameters[position].default:
+            known[position] = REQUIRED
+    if len(known) == len(args):
+        while known and (known[-1] is REQUIRED or known[-1] is parameters[len(known) - 1].default):
+            known.pop()
+    missing = next((position for position, value in enumerate(known) if value is REQUIRED), len(known))
+    for position in range(missing + 1, len(known)):
+        if known[position] is not REQUIRED:
+            given[parameters[position].name] = known[position]
+    return (*known[:missing], *args[len(parameters):]), given
 
 
 def _overriding(args: tuple, kwargs: dict) -> list:

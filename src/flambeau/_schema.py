@@ -11,10 +11,10 @@ import flambeau as torch
 
 REQUIRED: Any = object()
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
-_TYPE_TEXT = {"Scalar": "Number", "int[]": "tuple of ints", "float[]": "tuple of floats", "Tensor[]": "tuple of Tensors",
-              "Tensor?[]": "tuple of Tensors", "ScalarType": "torch.dtype", "Layout": "torch.layout",
-              "Device": "torch.device", "Generator": "torch.Generator", "MemoryFormat": "torch.memory_format"}
-_ALIAS = re.compile(r"(Tensor|\]|\?)\([^)]*\)")
+_TYPE_TEXT = {"Scalar": "Number", "int[]": "tuple of ints", "float[]": "tuple of floats",
+              "Tensor[]": "tuple of Tensors", "Tensor?[]": "tuple of Tensors", "ScalarType": "torch.dtype",
+              "Layout": "torch.layout", "Device": "torch.device", "Generator": "torch.Generator",
+              "MemoryFormat": "torch.memory_format"}
 
 
 class Mismatch(Exception):
@@ -29,7 +29,7 @@ class Parameter:
     def __init__(self, text: str) -> None:
         declaration, _, default = text.partition("=")
         kind, _, self.name = declaration.strip().rpartition(" ")
-        kind = _ALIAS.sub(r"\1", kind).replace("SymInt", "int")
+        kind = re.sub(r"(Tensor|\]|\?)\([^)]*\)", r"\1", kind).replace("SymInt", "int")
         self.optional = kind.endswith("?")
         if self.optional:
             kind = kind[:-1]

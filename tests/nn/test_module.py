@@ -100,8 +100,9 @@ def test_load_state_dict(net):
         "Error(s) in loading state_dict for Net:\n"
         '\tMissing key(s) in state_dict: "p". \n'
         '\tUnexpected key(s) in state_dict: "extra". \n'
-        "\tsize mismatch for q: copying a param with shape torch.Size([4]) from checkpoint, the shape in current model is "
-        "torch.Size([3]).")
+        "\tsize mismatch for q: copying a param with shape torch.Size([4]) from checkpoint, the shape in "
+        "current model is torch.Size([3])."
+    )
     state["q"] = torch.ones(3)
     result = net.load_state_dict(state, strict=False)
     assert result.missing_keys == ["p"] and result.unexpected_keys == ["extra"]
@@ -158,7 +159,9 @@ def test_forward_hooks(net):
     plain = net(x)
     handles = [
         net.register_forward_pre_hook(lambda m, args: (args[0] * 2,)),
-        net.register_forward_pre_hook(lambda m, args, kwargs: log.append((len(args), kwargs)), with_kwargs=True, prepend=True),
+        net.register_forward_pre_hook(
+            lambda m, args, kwargs: log.append((len(args), kwargs)), with_kwargs=True, prepend=True
+        ),
         net.register_forward_hook(lambda m, args, out: out + 1),
         net.register_forward_hook(lambda m, args, kwargs, out: log.append(tuple(out.shape)), with_kwargs=True),
     ]
@@ -231,8 +234,10 @@ def echo(module, args, output):
 
 
 def test_printing(net):
-    assert repr(net) == ("Net(\n  (a): Linear(in_features=2, out_features=2, bias=True)\n  (b): Sequential(\n    (0): ReLU()\n"
-                         "    (1): Linear(in_features=2, out_features=1, bias=True)\n  )\n)")
+    assert repr(net) == (
+        "Net(\n  (a): Linear(in_features=2, out_features=2, bias=True)\n  (b): Sequential(\n    (0): ReLU()\n"
+        "    (1): Linear(in_features=2, out_features=1, bias=True)\n  )\n)"
+    )
     assert repr(nn.Parameter(torch.ones(2))) == "Parameter containing:\ntensor([1., 1.], requires_grad=True)"
 
 

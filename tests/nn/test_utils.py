@@ -30,7 +30,11 @@ SEQUENCES = [torch.tensor([1, 2, 3]), torch.tensor([9]), torch.tensor([7, 8])]
 
 
 def test_padding_and_packing():
-    assert rnn.pad_sequence(SEQUENCES, batch_first=True, padding_value=-1).tolist() == [[1, 2, 3], [9, -1, -1], [7, 8, -1]]
+    assert rnn.pad_sequence(SEQUENCES, batch_first=True, padding_value=-1).tolist() == [
+        [1, 2, 3],
+        [9, -1, -1],
+        [7, 8, -1],
+    ]
     packed = rnn.pack_sequence(SEQUENCES, enforce_sorted=False)
     assert packed.data.tolist() == [1, 7, 9, 2, 8, 3] and packed.batch_sizes.tolist() == [3, 2, 1]
     assert packed.sorted_indices.tolist() == [0, 2, 1] and packed.unsorted_indices.tolist() == [0, 2, 1]
@@ -43,8 +47,15 @@ def test_padding_and_packing():
         rnn.pack_padded_sequence(torch.ones(3, 2), [3, 0])
 
 
-@pytest.mark.parametrize("kind, options", [("LSTM", {"bidirectional": True, "num_layers": 2}), ("GRU", {"bidirectional": True}),
-                                           ("RNN", {}), ("LSTM", {"proj_size": 2})])
+@pytest.mark.parametrize(
+    "kind, options",
+    [
+        ("LSTM", {"bidirectional": True, "num_layers": 2}),
+        ("GRU", {"bidirectional": True}),
+        ("RNN", {}),
+        ("LSTM", {"proj_size": 2}),
+    ],
+)
 def test_packed_sequences_run_as_single_ones(kind, options):
     torch.manual_seed(0)
     layer = getattr(nn, kind)(1, 3, **options)

@@ -1,5 +1,6 @@
-// strided_copy and strided_fill: dimensions are sorted and coalesced, then rows are copied contiguously, transposed in blocks held
-// in registers, or element by element.
+// strided_copy: dimensions are sorted and coalesced, then rows are copied contiguously, transposed in blocks held
+// in registers, or element by element. Also the
+// check of index rows.
 #include <cstring>
 
 #include "base/parallel.h"
@@ -228,9 +229,15 @@ void strided_copy(int64_t item, int ndim, const int64_t* sizes, void* dst, const
   }
 }
 
+bool row_is_bad(const int64_t* index, int64_t n, int64_t shift, uint64_t limit) {
+  int64_t bad = 0;
+  for (int64_t i = 0; i < n; i++) bad |= uint64_t(index[i] + shift) >= limit ? -1 : 0;
+  return bad;
+}
+
 }  // namespace
 
 extern const CopyKernels copy_kernels;
-const CopyKernels copy_kernels = {strided_copy};
+const CopyKernels copy_kernels = {strided_copy, row_is_bad};
 
 }  // namespace fl::cpu::FL_ISA

@@ -90,26 +90,26 @@ double binomial_sample(Generator& g, double count, double p) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-// G. Marsaglia and W. W. Tsang, 2000; shapes below 1 are boosted. C is the type of the arithmetic; the float third is part of
-// the stream.
-template <class C>
-C gamma_sample(Generator& g, C alpha) {
-  C scale = 1;
+// G. Marsaglia and W. W. Tsang, 2000; shapes below 1 are boosted. What is computed of alpha alone is rounded to its type A, and the
+// third is a float one: both are part of the stream.
+template <class A>
+double gamma_sample(Generator& g, A alpha) {
+  double scale = 1;
   if (alpha < 1) {
     if (alpha == 0) return 0;
-    scale *= std::pow(C(1) - C(g.uniform53()), C(1) / alpha);
+    scale *= std::pow(1 - g.uniform53(), double(A(1) / alpha));
     alpha += 1;
   }
-  C d = alpha - C(1.0f / 3), c = C(1) / std::sqrt(C(9) * d);
+  double d = alpha - A(1.0f / 3), c = 1 / std::sqrt(9 * d);
   for (;;) {
-    C x, y;
+    double x, y;
     do {
-      x = C(g.normal());
-      y = C(1) + c * x;
+      x = g.normal();
+      y = 1 + c * x;
     } while (y <= 0);
-    C v = y * y * y, u = C(1) - C(g.uniform53()), xx = x * x;
-    if (u < C(1) - C(0.0331f) * xx * xx) return scale * d * v;
-    if (std::log(u) < C(0.5) * xx + d * (C(1) - v + std::log(v))) return scale * d * v;
+    double v = y * y * y, u = 1 - g.uniform53(), xx = x * x;
+    if (u < 1 - 0.0331 * xx * xx) return scale * d * v;
+    if (std::log(u) < 0.5 * xx + d * (1 - v + std::log(v))) return scale * d * v;
   }
 }
 
@@ -169,7 +169,7 @@ void fill_standard_gamma(Generator& g, DType type, void* out, const void* alpha,
   by_floating_type(type, [&](auto tag) {
     using T = decltype(tag);
     for (int64_t i = 0; i < n; i++) {
-      T y = T(gamma_sample(g, compute_t<T>(((const T*)alpha)[i])));
+      T y = from_double<T>(gamma_sample(g, compute_t<T>(((const T*)alpha)[i])));
       ((T*)out)[i] = double(compute_t<T>(y)) < tiny<T>() ? from_double<T>(tiny<T>()) : y;
     }
   });
@@ -202,13 +202,13 @@ void rrelu_noise(Generator& g, DType type, void* out_, void* noise_, const void*
     using C = compute_t<T>;
     T *out = (T*)out_, *noise = (T*)noise_;
     const T* x = (const T*)x_;
-    double from = double(C(from_double<T>(lower))), width = double(C(from_double<T>(upper))) - from;
+    double from = double(C(lower)), width = double(C(upper)) - from;
     for (int64_t i = 0; i < n; i++) {
       if (C(x[i]) <= 0) {
         double scaled = g.uniform53() * width;  // rounded before the sum
-        T slope = from_double<T>(scaled + from);
-        noise[i] = slope;
-        out[i] = multiply(x[i], slope);
+        C slope = C(scaled + from);
+        noise[i] = T(slope);
+        out[i] = T(C(x[i]) * slope);
       } else {
         noise[i] = T(1);
         out[i] = x[i];

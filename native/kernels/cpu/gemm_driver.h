@@ -43,6 +43,16 @@ void finish_tile(const Product<T>& p, const T* sum, int64_t sum_row, int64_t i, 
                p.d ? p.d + (i + r) * p.d_row + j * p.d_col : nullptr, n, first, last);
 }
 
+// The same done by the tile itself, when p.direct.
+template <class T>
+FL_INLINE TileEnd<T> tile_end(const Product<T>& p, int64_t i, int64_t j, bool first, bool last) {
+  const bool relu = p.relu && last;
+  if (!first) return {Addend::Rows, relu, p.c + i * p.c_row + j, p.c_row};
+  if (!p.d) return {Addend::None, relu, nullptr, 0};
+  if (p.d_col == 0) return {Addend::Values, relu, p.d + i * p.d_row, p.d_row};
+  return {Addend::Rows, relu, p.d + i * p.d_row + j, p.d_row};
+}
+
 // ---------------------------------------------------------------------------------------------- packed path
 
 constexpr int64_t kBlockK = 256, kBlockN = 4096;
@@ -53,25 +63,25 @@ template <class T>
 FL_INLINE void packed_tile(const Product<T>& p, const T* a, int64_t a_row, int64_t a_col, bool a_packed, const T* b, int64_t k, int64_t i,
                            int64_t j, int m, int n, bool first, bool last) {
   constexpr int W = Vec<T>::W, NR = kNV * W;
-  auto run = [&](T* c, int64_t c_row, bool accumulate, bool whole) {
+  auto run = [&](T* c, int64_t c_row, const TileEnd<T>& end, bool whole) {
     if (n > NR - W) {
       int edge = n - (NR - W);
       if (m == kMR && a_packed && (whole || edge == W)) {
-        tile_kernel<T, kMR, kNV, true, true, false>(k, a, 1, kMR, b, NR, c, c_row, accumulate, W);
+        tile_kernel<T, kMR, kNV, true, true, false>(k, a, 1, kMR, b, NR, c, c_row, end, W);
       } else {
         auto& table = whole || edge == W ? tile_table<T, kMR, kNV, true, false> : tile_table<T, kMR, kNV, true, true>;
-        table.row[m - 1](k, a, a_row, a_col, b, NR, c, c_row, accumulate, edge);
+        table.row[m - 1](k, a, a_row, a_col, b, NR, c, c_row, end, edge);
       }
     } else {
       // kNV == 2: one vector, read from panels that are two vectors wide.
-      tile_table<T, kMR, 1, false, true>.row[m - 1](k, a, a_row, a_col, b, NR, c, c_row, accumulate, n);
+      tile_table<T, kMR, 1, false, true>.row[m - 1](k, a, a_row, a_col, b, NR, c, c_row, end, n);
     }
   };
   if (p.direct) {
-    run(p.c + i * p.c_row + j, p.c_row, !first, false);
+    run(p.c + i * p.c_row + j, p.c_row, tile_end(p, i, j, first, last), false);
   } else {
     alignas(64) T sum[kMR * NR];
-    run(sum, NR, false, true);
+    run(sum, NR, {Addend::None, false, nullptr, 0}, true);
     finish_tile(p, sum, NR, i, j, m, n, first, last);
   }
 }
@@ -133,10 +143,11 @@ void unpacked_columns(const Product<T>& p, int64_t rows, int64_t j, int n) {
       int m = int(least(rows, p.m - i));
       const T *a = p.a + i * p.a_row + k0 * p.a_col, *b = p.b + k0 * p.b_row + j;
       if (p.direct) {
-        table.row[m - 1](kk, a, p.a_row, p.a_col, b, p.b_row, p.c + i * p.c_row + j, p.c_row, k0 > 0, last);
+        table.row[m - 1](kk, a, p.a_row, p.a_col, b, p.b_row, p.c + i * p.c_row + j, p.c_row,
+                         tile_end(p, i, j, k0 == 0, k0 + kk >= p.k), last);
       } else {
         alignas(64) T sum[Rows * NV * W];
-        table.row[m - 1](kk, a, p.a_row, p.a_col, b, p.b_row, sum, NV * W, false, last);
+        table.row[m - 1](kk, a, p.a_row, p.a_col, b, p.b_row, sum, NV * W, {Addend::None, false, nullptr, 0}, last);
         finish_tile(p, sum, NV * W, i, j, m, n, k0 == 0, k0 + kk >= p.k);
       }
     }
@@ -179,7 +190,8 @@ template <class T>
 void product_row(const Product<T>& p) {
   constexpr int W = Vec<T>::W, R = 8;
   using V = typename Vec<T>::type;
-  T* c = p.direct ? p.c : (T*)scratch(Scratch::Pack, size_t(p.n) * sizeof(T));
+  const bool plain = p.direct && !p.d && !p.relu;
+  T* c = plain ? p.c : (T*)scratch(Scratch::Pack, size_t(p.n) * sizeof(T));
   for (int64_t k = 0; k < p.k; k += R) {
     const T* b = p.b + k * p.b_row;
     if (p.k - k >= R) {
@@ -208,7 +220,7 @@ void product_row(const Product<T>& p) {
       }
     }
   }
-  if (!p.direct) finish_row(p, c, p.c, p.d, p.n, true, true);
+  if (!plain) finish_row(p, c, p.c, p.d, p.n, true, true);
 }
 
 // ---------------------------------------------------------------------------------------------- dot path
@@ -344,7 +356,7 @@ void run_products(Product<T> p) {
   if (p.m == 1) p.c_row = p.n;
   if (p.n == 1) p.c_col = 1, p.b_col = 1;
   if (p.k == 1) p.a_col = 1;
-  p.direct = p.c_col == 1 && !p.d && !p.relu && p.alpha == T(1);
+  p.direct = p.c_col == 1 && p.alpha == T(1) && (!p.d || (p.beta == T(1) && (p.d_col == 1 || p.d_col == 0)));
   const Path path = choose_path(p);
   const double work = double(p.m) * double(p.n) * double(p.k);
   if (p.batch == 1 && work < 100e3) return run_path(path, p);

@@ -4,6 +4,7 @@
 namespace fl::cpu::FL_ISA {
 
 void gemm_narrow_float(const GemmDesc& g) {
+  if (g.dtype == DType::BFloat16 && gemm_bf16_dot(g)) return;
   if (g.dtype == DType::BFloat16)
     gemm_converted<BFloat16, float>(g);
   else

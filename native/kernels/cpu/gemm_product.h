@@ -20,7 +20,7 @@ struct Product {
   int64_t d_row, d_col;
   T alpha, beta;
   bool relu;
-  bool direct;  // C's rows are contiguous and nothing happens after the product: tiles go straight to C
+  bool direct;  // C's rows are contiguous and what follows the product is simple: tiles go straight to C
 };
 
 // Parallel where it pays, serial inside a parallel region. `direct` need not be set.
@@ -31,6 +31,7 @@ void run(const Product<uint64_t>&);
 
 // The types that are computed in another type.
 void gemm_narrow_float(const GemmDesc&);
+bool gemm_bf16_dot(const GemmDesc&);  // false: not done, this processor or this shape has no use for it
 void gemm_integer(const GemmDesc&);
 void gemm_complex(const GemmDesc&);
 

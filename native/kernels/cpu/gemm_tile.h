@@ -86,11 +86,21 @@ FL_INLINE void store_n(T* p, typename Vec<T>::type v, int n) {
 
 // ---------------------------------------------------------------------------------------------- micro-kernel
 
-// C[MR, NV vectors] = (or +=) A[MR, k] * B[k, NV vectors]. PackedA: a is [k][MR]. PackedB: b is [k][NV*W], zero-padded. Tail: the last
+// What is added to a tile's sum before it is stored: nothing, rows of a matrix (C itself, D, a bias along the row), or one value a row.
+enum class Addend { None, Rows, Values };
+template <class T>
+struct TileEnd {
+  Addend kind;
+  bool relu;
+  const T* add;
+  int64_t add_row;
+};
+
+// C[MR, NV vectors] = act(A[MR, k] * B[k, NV vectors] + addend). PackedA: a is [k][MR]. PackedB: b is [k][NV*W], zero-padded. Tail: the last
 // vector has only `last` columns.
 template <class T, int MR, int NV, bool PackedA, bool PackedB, bool Tail>
-void tile_kernel(int64_t k, const T* __restrict a, int64_t a_row, int64_t a_col, const T* __restrict b, int64_t b_row, T* __restrict c,
-                 int64_t c_row, bool accumulate, int last) {
+void tile_kernel(int64_t k, const T* __restrict a, int64_t a_row, int64_t a_col, const T* __restrict b, int64_t b_row, T* c,
+                 int64_t c_row, const TileEnd<T>& end, int last) {
   using V = typename Vec<T>::type;
   constexpr int W = Vec<T>::W;
   constexpr int kPrefetchRows = 8;  // a row of unpacked B may be a new page, where the hardware prefetcher does not follow
@@ -116,23 +126,38 @@ void tile_kernel(int64_t k, const T* __restrict a, int64_t a_row, int64_t a_col,
     a += a_col;
     b += b_row;
   }
+  if (end.kind == Addend::Rows) {
+    FL_UNROLL for (int i = 0; i < MR; ++i) {
+      FL_UNROLL for (int j = 0; j < NV; ++j) {
+        const T* q = end.add + i * end.add_row + j * W;
+        r[i][j] += Tail && j == NV - 1 ? load_n(q, last) : load(q);
+      }
+    }
+  } else if (end.kind == Addend::Values) {
+    FL_UNROLL for (int i = 0; i < MR; ++i) {
+      const T v = end.add[i * end.add_row];
+      FL_UNROLL for (int j = 0; j < NV; ++j) r[i][j] += v;
+    }
+  }
+  if (end.relu) {
+    FL_UNROLL for (int i = 0; i < MR; ++i) {
+      FL_UNROLL for (int j = 0; j < NV; ++j) r[i][j] = r[i][j] < T(0) ? V{} : r[i][j];
+    }
+  }
   FL_UNROLL for (int i = 0; i < MR; ++i) {
     FL_UNROLL for (int j = 0; j < NV; ++j) {
       T* q = c + i * c_row + j * W;
-      if (Tail && j == NV - 1) {
-        if (accumulate) r[i][j] += load_n(q, last);
+      if (Tail && j == NV - 1)
         store_n(q, r[i][j], last);
-      } else {
-        if (accumulate) r[i][j] += load(q);
+      else
         store(q, r[i][j]);
-      }
     }
   }
 }
 
 template <class T>
 using TileKernel = void (*)(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c, int64_t c_row,
-                            bool accumulate, int last);
+                            const TileEnd<T>& end, int last);
 
 // Kernels for 1..n rows, so that edge tiles do no wasted work.
 template <class T, int n>

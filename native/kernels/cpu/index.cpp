@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "kernels/cpu/copy.h"
 #include "kernels/cpu/index_nest.h"
 #include "kernels/cpu/index_table.h"
 
@@ -11,6 +12,16 @@ namespace fl::cpu {
 using nest::Buffer;
 using nest::Odometer;
 using nest::Table;
+
+namespace {
+// Whether any index + shift of a row reaches the limit, as unsigned numbers.
+FL_INLINE bool row_is_bad(const char* p, int64_t n, int64_t step, int64_t shift, uint64_t limit) {
+  if (step == 8) return copy_kernels().row_is_bad((const int64_t*)p, n, shift, limit);
+  bool bad = false;
+  for (int64_t i = 0; i < n; i++, p += step) bad |= uint64_t(*(const int64_t*)p + shift) >= limit;
+  return bad;
+}
+}  // namespace
 
 BadIndex check_index(int ndim, const int64_t* sizes, const int64_t* index, const int64_t* index_strides, int64_t bound, bool wrap) {
   if (nest::is_empty(ndim, sizes)) return {};
@@ -26,8 +37,7 @@ BadIndex check_index(int ndim, const int64_t* sizes, const int64_t* index, const
   walk.start(0);
   bool bad = false;
   for (int64_t r = 0; r < rows && !bad; r++, walk.next()) {
-    const char* p = (const char*)index + walk.offset[0];
-    for (int64_t i = 0; i < n; i++, p += step) bad |= uint64_t(*(const int64_t*)p + shift) >= limit;
+    bad = row_is_bad((const char*)index + walk.offset[0], n, step, shift, limit);
   }
   if (!bad) return {};
   given.start(0);
@@ -133,6 +143,45 @@ auto by_item(int64_t item, const F& f) {
   }
 }
 
+// out[i] = self[index[i]] over a row: the loop of gather for its usual layouts, with fewer strides to follow.
+template <class T>
+FL_INLINE void gather_row(char* op, const char* sp, const char* ip, int64_t n, int64_t os, int64_t ss, int64_t is, int64_t step, int64_t bound) {
+  if (os == sizeof(T) && is == 8 && bound == 0) {
+    T* out = (T*)op;
+    const int64_t* index = (const int64_t*)ip;
+    if (ss == 0 && step == sizeof(T)) {
+      const T* self = (const T*)sp;
+      for (int64_t i = 0; i < n; i++) out[i] = self[index[i]];
+    } else {
+      for (int64_t i = 0; i < n; i++, sp += ss) out[i] = *(const T*)(sp + index[i] * step);
+    }
+    return;
+  }
+  for (int64_t i = 0; i < n; i++, sp += ss, op += os, ip += is) {
+    int64_t v = *(const int64_t*)ip;
+    *(T*)op = *(const T*)(sp + (v + (v >> 63 & bound)) * step);
+  }
+}
+
+template <class T>
+FL_INLINE void scatter_row(char* sp, const char* op, const char* ip, int64_t n, int64_t ss, int64_t os, int64_t is, int64_t step, int64_t bound) {
+  if (os == sizeof(T) && is == 8 && bound == 0) {
+    const T* source = (const T*)op;
+    const int64_t* index = (const int64_t*)ip;
+    if (ss == 0 && step == sizeof(T)) {
+      T* self = (T*)sp;
+      for (int64_t i = 0; i < n; i++) self[index[i]] = source[i];
+    } else {
+      for (int64_t i = 0; i < n; i++, sp += ss) *(T*)(sp + index[i] * step) = source[i];
+    }
+    return;
+  }
+  for (int64_t i = 0; i < n; i++, sp += ss, op += os, ip += is) {
+    int64_t v = *(const int64_t*)ip;
+    *(T*)(sp + (v + (v >> 63 & bound)) * step) = *(const T*)op;
+  }
+}
+
 template <class T>
 FL_INLINE void move_row(char* dst, const char* src, int64_t n, int64_t ds, int64_t ss) {
   if (n == 1) {
@@ -149,18 +198,29 @@ FL_INLINE void move_row(char* dst, const char* src, int64_t n, int64_t ds, int64
 void get_slices(int64_t item, const OffsetTable& t, const char* self, char* out) {
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
-    nest::along_table(t.table, t.rest, true, 0.1 * sizeof(T), [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE {
-      move_row<T>(out + o, self + s, n, os, ss);
-    });
+    auto row = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE { move_row<T>(out + o, self + s, n, os, ss); };
+    auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
+      const char* from = self + s;
+      char* to = out + o;
+      if (step == sizeof(T))
+        for (int64_t i = 0; i < count; i++) ((T*)to)[i] = *(const T*)(from + at[i]);
+      else
+        for (int64_t i = 0; i < count; i++, to += step) *(T*)to = *(const T*)(from + at[i]);
+    };
+    nest::along_table(t.table, t.rest, true, 0.1 * sizeof(T), row, elements);
   });
 }
 
 void put_slices(int64_t item, const OffsetTable& t, char* self, const char* values) {
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
-    nest::along_table(t.table, t.rest, false, 0.1 * sizeof(T), [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE {
-      move_row<T>(self + s, values + o, n, ss, os);
-    });
+    auto row = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE { move_row<T>(self + s, values + o, n, ss, os); };
+    auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
+      char* to = self + s;
+      const char* from = values + o;
+      for (int64_t i = 0; i < count; i++, from += step) *(T*)(to + at[i]) = *(const T*)from;
+    };
+    nest::along_table(t.table, t.rest, false, 0.1 * sizeof(T), row, elements);
   });
 }
 
@@ -176,21 +236,18 @@ BadIndex gather(int64_t item, const DimIndex& x, const void* self_, void* out_) 
     get_slices(item, t, self, out);
     return {};
   }
-  if (BadIndex bad = check_index(x.ndim, x.sizes, x.index, x.index_strides, x.bound, x.wrap)) return bad;
   const char* index = (const char*)x.index;
   int64_t step = x.self_strides[x.dim], bound = x.wrap ? x.bound : 0;
+  uint64_t limit = uint64_t(x.bound) + uint64_t(bound);
+  bool bad = false;  // rows are checked as they come: a result half written is harmless
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
     nest::along_dim(x, 1.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
-      const char *sp = self + s, *ip = index + p;
-      char* op = out + o;
-      for (int64_t i = 0; i < n; i++, sp += ss, op += os, ip += is) {
-        int64_t v = *(const int64_t*)ip;
-        *(T*)op = *(const T*)(sp + (v + (v >> 63 & bound)) * step);
-      }
+      if (row_is_bad(index + p, n, is, bound, limit)) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
+      else gather_row<T>(out + o, self + s, index + p, n, os, ss, is, step, bound);
     });
   });
-  return {};
+  return bad ? check_index(x.ndim, x.sizes, x.index, x.index_strides, x.bound, x.wrap) : BadIndex();
 }
 
 BadIndex scatter(int64_t item, const DimIndex& x, void* self_, const void* source_) {
@@ -209,12 +266,7 @@ BadIndex scatter(int64_t item, const DimIndex& x, void* self_, const void* sourc
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
     nest::along_dim(x, 1.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
-      char* sp = self + s;
-      const char *op = source + o, *ip = index + p;
-      for (int64_t i = 0; i < n; i++, sp += ss, op += os, ip += is) {
-        int64_t v = *(const int64_t*)ip;
-        *(T*)(sp + (v + (v >> 63 & bound)) * step) = *(const T*)op;
-      }
+      scatter_row<T>(self + s, source + o, index + p, n, ss, os, is, step, bound);
     });
   });
   return {};

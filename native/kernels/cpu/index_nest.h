@@ -119,16 +119,18 @@ FL_INLINE void along_dim(const DimIndex& x, double ns_per_element, const F& f) {
   });
 }
 
-// Slices addressed by a table of offsets. f(self_offset, other_offset, n, self_stride, other_stride) for rows of n elements.
-// `exclusive`: positions may be shared among threads (reading); else each destination belongs to one thread and sees them in order.
+// Slices addressed by a table of offsets. row(self_offset, other_offset, n, self_stride, other_stride) for rows of n elements; where the
+// slices are walked element by element, elements(table, self_offset, other_offset, count, other_step) for a run of positions.
+// `reading`: positions may be shared among threads; else each destination belongs to one thread and sees them in order.
 struct Table {
   int64_t count = 0;                     // positions
   const int64_t* self = nullptr;         // byte offset of each position
   const int64_t* other = nullptr;        // likewise, or null: position * other_step
   int64_t other_step = 0;
 };
-template <class F>
-FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool exclusive, double ns_per_element, const F& f) {
+template <class Row, class Elements>
+FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool reading, double ns_per_element, const Row& row,
+                           const Elements& elements) {
   Odometer<2> rest = dims;  // self, other
   rest.coalesce();
   rest.sort_by(1);
@@ -141,7 +143,8 @@ FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool exc
     rest.ndim--;
   }
   int64_t outer = rest.count();
-  if (exclusive) {
+  bool single = n == 1 && !table.other;
+  if (reading) {
     fl::parallel_for(outer * table.count, ns_per_element * double(n) + 1, [&](int64_t begin, int64_t end) {
       Odometer<2> at = rest;
       at.start(begin / table.count);
@@ -149,8 +152,9 @@ FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool exc
       for (int64_t u = begin; u < end;) {
         int64_t stop = table.count - p < end - u ? table.count : p + (end - u);
         u += stop - p;
+        if (single) elements(table.self + p, at.offset[0], at.offset[1] + p * table.other_step, stop - p, table.other_step), p = stop;
         for (; p < stop; p++)
-          f(at.offset[0] + table.self[p], at.offset[1] + (table.other ? table.other[p] : p * table.other_step), n, ss, os);
+          row(at.offset[0] + table.self[p], at.offset[1] + (table.other ? table.other[p] : p * table.other_step), n, ss, os);
         if (p == table.count) p = 0, at.next();
       }
     });
@@ -166,9 +170,11 @@ FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool exc
     for (int64_t u = begin; u < end;) {
       int64_t take = pieces - c < end - u ? pieces - c : end - u;
       int64_t first = c * piece, m = (c + take == pieces ? n : (c + take) * piece) - first;
-      for (int64_t p = 0; p < table.count; p++)
-        f(at.offset[0] + first * ss + table.self[p],
-          at.offset[1] + first * os + (table.other ? table.other[p] : p * table.other_step), m, ss, os);
+      if (single) elements(table.self, at.offset[0], at.offset[1], table.count, table.other_step);
+      else
+        for (int64_t p = 0; p < table.count; p++)
+          row(at.offset[0] + first * ss + table.self[p],
+            at.offset[1] + first * os + (table.other ? table.other[p] : p * table.other_step), m, ss, os);
       u += take, c = 0;
       at.next();
     }

@@ -49,6 +49,10 @@ template <class T, class Op>
 void elements(char* self, const char* other, const char* index, int64_t n, int64_t ss, int64_t os, int64_t is, int64_t step, int64_t bound,
               const void* scalar) {
   T s = scalar ? *(const T*)scalar : T(0);
+  if (os == sizeof(T) && is == 8 && ss == 0 && bound == 0) {
+    for (int64_t i = 0; i < n; i++) Op::run(*(T*)(self + ((const int64_t*)index)[i] * step), ((const T*)other)[i], s);
+    return;
+  }
   for (int64_t i = 0; i < n; i++, self += ss, other += os, index += is) {
     int64_t v = *(const int64_t*)index;
     Op::run(*(T*)(self + (v + (v >> 63 & bound)) * step), *(const T*)other, s);
@@ -71,9 +75,14 @@ constexpr RowFns row_fns() {
 
 void apply(const DimIndex& x, const OffsetTable* table, const RowFns& row, char* self, const char* source, const void* scalar) {
   if (table) {
-    nest::along_table(table->table, table->rest, false, 1.0, [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE {
+    auto slices = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE {
       row.slice(self + s, source + o, n, ss, os, scalar);
-    });
+    };
+    // Offsets in bytes are an index whose step is 1.
+    auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
+      row.elements(self + s, source + o, (const char*)at, count, 0, step, 8, 1, 0, scalar);
+    };
+    nest::along_table(table->table, table->rest, false, 1.0, slices, elements);
     return;
   }
   const char* index = (const char*)x.index;

@@ -1,5 +1,5 @@
-// Losses on class indices: nll_loss and the fused cross-entropy, forward and backward. Partial sums are taken over blocks of
-// 64 places and added in order.
+// Losses on class indices: nll_loss and the fused cross-entropy, forward and backward. Partial sums are taken over
+// blocks of 64 places and added in order.
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/softmax.h"
 
@@ -20,10 +20,13 @@ TargetStatus check_targets(DType type, const char* target, int64_t count, int64_
   return {true, 0};
 }
 
-struct Total { double loss = 0, weight = 0; };
+struct Total {
+  double loss = 0, weight = 0;
+};
 
 // Runs f(place, Total&) over all places in blocks; the blocks' totals are added in order.
-template <class F> Total sum_places(int64_t count, double ns, F f) {
+template <class F>
+Total sum_places(int64_t count, double ns, F f) {
   const int64_t blocks = (count + kPlaces - 1) / kPlaces;
   Buffer<Total> totals(blocks);
   parallel_for(blocks, ns * kPlaces, [&](int64_t begin, int64_t end) {
@@ -41,7 +44,8 @@ template <class F> Total sum_places(int64_t count, double ns, F f) {
   return all;
 }
 
-template <class T> void nll_forward(const NllDesc& d) {
+template <class T>
+void nll_forward(const NllDesc& d) {
   const int64_t size = int64_t(item_size(d.dtype));
   Total total = sum_places(d.batch * d.spatial, 5, [&](int64_t i, Total& t) {
     int64_t c = target_at(d.target_dtype, d.target, i), b = i / d.spatial, s = i - b * d.spatial;
@@ -59,7 +63,8 @@ template <class T> void nll_forward(const NllDesc& d) {
   if (d.total_weight) set<T>(d.dtype, d.total_weight, T(total.weight));
 }
 
-template <class T> void nll_gradient(const NllDesc& d) {
+template <class T>
+void nll_gradient(const NllDesc& d) {
   const int64_t size = int64_t(item_size(d.dtype)), plane = d.classes * d.spatial;
   const bool each = d.reduction == LossReduction::None;
   const T total = d.reduction == LossReduction::Mean ? get<T>(d.dtype, d.total_weight) : T(1);
@@ -75,8 +80,10 @@ template <class T> void nll_gradient(const NllDesc& d) {
 }
 
 // Weights as T with their sum; all ones if none are given.
-template <class T> struct Weights {
-  explicit Weights(const CrossEntropyDesc& d) : buffer(d.weight ? d.classes : 0), values(nullptr), sum(double(d.classes)) {
+template <class T>
+struct Weights {
+  explicit Weights(const CrossEntropyDesc& d)
+      : buffer(d.weight ? d.classes : 0), values(nullptr), sum(double(d.classes)) {
     if (!d.weight) return;
     values = as<T>(d.dtype, d.weight, d.classes, buffer);
     sum = 0;
@@ -87,18 +94,20 @@ template <class T> struct Weights {
   double sum;
 };
 
-template <class T> FL_FN T log_sum_exp(const T* x, int64_t n) {
+template <class T>
+FL_FN T log_sum_exp(const T* x, int64_t n) {
   T max = max_of(x, n);
-  if (!(max - max == 0)) max = max > 0 || max != max ? max : T(0);  // all -inf: log(0); inf gives NaN as the composite does
+  if (!(max - max == 0))
+    max = max > 0 || max != max ? max : T(0);  // all -inf: log(0); inf gives NaN as the composite does
   Vec<T> sum = sum_vectors<T>(
       n, [&](int64_t i) __attribute__((always_inline)) { return exp(vec_at(x + i) - max); },
-      [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-        return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
-      });
+      [&](int64_t i, int64_t k)
+          __attribute__((always_inline)) { return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max); });
   return max + log_of(sum_lanes(sum));
 }
 
-template <class T> void entropy_forward(const CrossEntropyDesc& d) {
+template <class T>
+void entropy_forward(const CrossEntropyDesc& d) {
   const int64_t n = d.classes, size = int64_t(item_size(d.dtype));
   const Weights<T> weights(d);
   const double e = d.label_smoothing;
@@ -136,7 +145,8 @@ template <class T> void entropy_forward(const CrossEntropyDesc& d) {
   set<T>(d.dtype, d.loss, T(d.reduction == LossReduction::Mean ? total.loss / total.weight : total.loss));
 }
 
-template <class T> void entropy_backward(const CrossEntropyDesc& d) {
+template <class T>
+void entropy_backward(const CrossEntropyDesc& d) {
   const int64_t n = d.classes, size = int64_t(item_size(d.dtype));
   const Weights<T> weights(d);
   const double e = d.label_smoothing;
@@ -165,15 +175,18 @@ template <class T> void entropy_backward(const CrossEntropyDesc& d) {
         if (e == 0)
           map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return exp(v - lse) * scale; });
         else if (!weights.values)
-          map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return exp(v - lse) * scale - share; });
+          map_row(x, y, n,
+                  [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return exp(v - lse) * scale - share; });
         else
           map_row(x, y, n, [&](Vec<T> v, int64_t k) __attribute__((always_inline)) {
-            Vec<T> wk = n - k < kLanes<T> ? load_partial<T>(weights.values + k, n - k, T(0)) : vec_at(weights.values + k);
+            Vec<T> wk =
+                n - k < kLanes<T> ? load_partial<T>(weights.values + k, n - k, T(0)) : vec_at(weights.values + k);
             return exp(v - lse) * scale - wk * share;
           });
         y[c] -= T(g * (1 - e) * w);
       }
-      if (gathered) convert(dtype_of<T>::value, (const char*)y, sizeof(T), d.dtype, d.grad_in + at, d.spatial * size, n);
+      if (gathered)
+        convert(dtype_of<T>::value, (const char*)y, sizeof(T), d.dtype, d.grad_in + at, d.spatial * size, n);
     }
   });
 }

@@ -89,11 +89,8 @@ void masked_fill(int64_t item, int ndim, const int64_t* sizes, void* self, const
         const char* m = (const char*)mask + at.offset[1];
         int64_t i = 0;
         if (rows.b == 1 && rows.a == sizeof(T)) {
-          for (; i + 8 <= rows.n; i += 8) {
-            if (!load8(m + i)) continue;
-            for (int64_t j = i; j < i + 8; j++)
-              if (m[j]) ((T*)p)[j] = v;
-          }
+          for (; i + 8 <= rows.n; i += 8)
+            for (uint64_t bits = load8(m + i); bits; bits &= bits - 1) ((T*)p)[i + (__builtin_ctzll(bits) >> 3)] = v;
         }
         for (; i < rows.n; i++)
           if (m[i * rows.b]) *(T*)(p + i * rows.a) = v;
@@ -179,13 +176,22 @@ void nonzero(DType type, int ndim, const int64_t* sizes, const void* data, const
     at.start(0);
     char* to = (char*)out;
     for (int64_t r = 0; r < rows; r++, at.next()) {
-      const char* p = (const char*)data + at.offset[0];
-      for (int64_t i = 0; i < n; i++, p += step) {
-        if (is_zero(*(const T*)p)) continue;
-        for (int d = 0; d < last; d++) *(int64_t*)(to + d * column_stride) = at.at[d];
-        *(int64_t*)(to + last * column_stride) = i;
-        to += row_stride;
-        if (++found == limit) return;
+      // Columns are found a block at a time without branching on the data.
+      constexpr int64_t kBlock = 512;
+      int32_t columns[kBlock];
+      for (int64_t first = 0; first < n; first += kBlock) {
+        const char* p = (const char*)data + at.offset[0] + first * step;
+        int64_t m = n - first < kBlock ? n - first : kBlock, hits = 0;
+        for (int64_t i = 0; i < m; i++, p += step) {
+          columns[hits] = int32_t(i);
+          hits += !is_zero(*(const T*)p);
+        }
+        for (int64_t k = 0; k < hits; k++) {
+          for (int d = 0; d < last; d++) *(int64_t*)(to + d * column_stride) = at.at[d];
+          *(int64_t*)(to + last * column_stride) = first + columns[k];
+          to += row_stride;
+          if (++found == limit) return;
+        }
       }
     }
   });

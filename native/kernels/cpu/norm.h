@@ -1,7 +1,7 @@
 // Normalisations with affine parameters, forward and backward: layer, RMS, group and batch norm.
-// Floating types. Statistics (mean, rstd) are kept in the acc type: float for Float16, BFloat16 and Float32, double for Float64.
-// Parameters and their gradients have param_dtype: that of the input, or Float32 with a Float16/BFloat16 input.
-// Any of the outputs of a backward may be null: not wanted.
+// Floating types. Statistics (mean, rstd) are kept in the acc type: float for Float16, BFloat16 and Float32, double for
+// Float64. Parameters and their gradients have param_dtype: that of the input, or Float32 with a Float16/BFloat16
+// input. Any of the outputs of a backward may be null: not wanted.
 #pragma once
 #include <cstdint>
 
@@ -29,8 +29,8 @@ struct LayerNormDesc {
   char* grad_bias;     // [n]
 };
 
-// x = [batch, channels, spatial]; each group of channels/groups channels is normalised by itself; weight and bias are [channels].
-// channels_last: memory order [batch, spatial, channels].
+// x = [batch, channels, spatial]; each group of channels/groups channels is normalised by itself; weight and bias are
+// [channels]. channels_last: memory order [batch, spatial, channels].
 struct GroupNormDesc {
   DType dtype, param_dtype;
   bool channels_last;
@@ -39,38 +39,39 @@ struct GroupNormDesc {
   const char* x;
   const char* weight;
   const char* bias;
-  char* mean;          // [batch * groups]: forward writes, backward reads
-  char* rstd;          // [batch * groups]
+  char* mean;  // [batch * groups]: forward writes, backward reads
+  char* rstd;  // [batch * groups]
   char* y;
   const char* grad;
   char* grad_x;
-  char* grad_weight;   // [channels]
-  char* grad_bias;     // [channels]
+  char* grad_weight;  // [channels]
+  char* grad_bias;    // [channels]
 };
 
 // x = [batch, channels, spatial], or [batch, spatial, channels] in memory if channels_last. Statistics per channel.
-// Training normalises with the batch's (biased) variance and moves the running statistics (unbiased variance) by `momentum`:
-// running = (1 - momentum) * running + momentum * batch. Evaluation normalises with the running statistics.
+// Training normalises with the batch's (biased) variance and moves the running statistics (unbiased variance) by
+// `momentum`: running = (1 - momentum) * running + momentum * batch. Evaluation normalises with the running statistics.
 struct BatchNormDesc {
   DType dtype, param_dtype;
   bool channels_last, training;
   int64_t batch, channels, spatial;
   double momentum, eps;
   const char* x;
-  const char* weight;   // [channels] or null
-  const char* bias;     // [channels] or null
-  char* running_mean;   // [channels] of param_dtype or null; read in evaluation, updated in training
+  const char* weight;  // [channels] or null
+  const char* bias;    // [channels] or null
+  char* running_mean;  // [channels] of param_dtype or null; read in evaluation, updated in training
   char* running_var;
-  char* mean;           // [channels]: forward writes in training (batch mean; null: not wanted), backward reads in training
-  char* rstd;           // [channels]: 1 / sqrt(var + eps)
-  char* y;              // may equal x
+  char* mean;  // [channels]: forward writes in training (batch mean; null: not wanted), backward reads in training
+  char* rstd;  // [channels]: 1 / sqrt(var + eps)
+  char* y;     // may equal x
   const char* grad;
   char* grad_x;
-  char* grad_weight;    // [channels]
-  char* grad_bias;      // [channels]
+  char* grad_weight;  // [channels]
+  char* grad_bias;    // [channels]
 };
 
-// The batch's statistics alone (batch_norm_stats; also a step of synchronised batch norm): mean and biased variance, acc type.
+// The batch's statistics alone (batch_norm_stats; also a step of synchronised batch norm): mean and biased variance,
+// acc type.
 struct BatchStatsDesc {
   DType dtype;
   bool channels_last;

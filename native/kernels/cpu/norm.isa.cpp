@@ -1,5 +1,5 @@
-// Layer norm and RMS norm, row by row, and the table of the normalisations. The gradients of weight and bias are summed over
-// blocks of rows that depend on the sizes only.
+// Layer norm and RMS norm, row by row, and the table of the normalisations. The gradients of weight and bias are summed
+// over blocks of rows that depend on the sizes only.
 #include "kernels/cpu/norm.h"
 
 #include "kernels/cpu/norm_parts.h"
@@ -14,19 +14,27 @@ void batch_stats(const BatchStatsDesc&);
 
 namespace {
 
-template <class T> T mean_square(const T* x, int64_t n) {
+template <class T>
+T mean_square(const T* x, int64_t n) {
   double total = 0;
   for (int64_t i = 0; i < n; i += kBlock) {
     const T* p = x + i;
     total += double(sum_lanes(sum_vectors<T>(
         n - i < kBlock ? n - i : kBlock,
-        [&](int64_t k) __attribute__((always_inline)) { Vec<T> v = vec_at(p + k); return v * v; },
-        [&](int64_t k, int64_t c) __attribute__((always_inline)) { Vec<T> v = load_partial<T>(p + k, c, T(0)); return v * v; })));
+        [&](int64_t k) __attribute__((always_inline)) {
+          Vec<T> v = vec_at(p + k);
+          return v * v;
+        },
+        [&](int64_t k, int64_t c) __attribute__((always_inline)) {
+          Vec<T> v = load_partial<T>(p + k, c, T(0));
+          return v * v;
+        })));
   }
   return T(total / double(n));
 }
 
-template <class T> void layer_forward(const LayerNormDesc& d) {
+template <class T>
+void layer_forward(const LayerNormDesc& d) {
   const int64_t n = d.n, size = int64_t(item_size(d.dtype));
   const bool direct = d.dtype == dtype_of<T>::value;
   const Parameter<T> weight(d.param_dtype, d.weight, n, T(1)), bias(d.param_dtype, d.rms ? nullptr : d.bias, n, T(0));
@@ -56,13 +64,16 @@ template <class T> void layer_forward(const LayerNormDesc& d) {
   });
 }
 
-// R rows: first the two means a row needs, then the gradients; the sums for weight and bias are touched once for all rows.
+// R rows: first the two means a row needs, then the gradients; the sums for weight and bias are touched once for all
+// rows.
 template <class T, int R>
-void rows_backward(const LayerNormDesc& d, const Parameter<T>& weight, int64_t r, T* gw, T* gb, T* x_buffer, T* g_buffer) {
+void rows_backward(const LayerNormDesc& d, const Parameter<T>& weight, int64_t r, T* gw, T* gb, T* x_buffer,
+                   T* g_buffer) {
   constexpr int W = kLanes<T>;
   const int64_t n = d.n, size = int64_t(item_size(d.dtype));
   const bool direct = d.dtype == dtype_of<T>::value;
-  const T *x = as<T>(d.dtype, d.x + r * n * size, R * n, x_buffer), *g = as<T>(d.dtype, d.grad + r * n * size, R * n, g_buffer);
+  const T *x = as<T>(d.dtype, d.x + r * n * size, R * n, x_buffer),
+          *g = as<T>(d.dtype, d.grad + r * n * size, R * n, g_buffer);
   T* gx = direct ? (T*)(d.grad_x + r * n * size) : g_buffer;
   T mean[R], rstd[R], c1[R], c2[R];
   for (int k = 0; k < R; ++k) {
@@ -99,8 +110,10 @@ void rows_backward(const LayerNormDesc& d, const Parameter<T>& weight, int64_t r
       sb += gv;
       if (!d.grad_x) continue;
       Vec<T> result = (gv * w - c1[k] - hat * c2[k]) * rstd[k];
-      if (whole) store(gx + k * n + i, result);
-      else store_partial<T>(gx + k * n + i, result, n - i);
+      if (whole)
+        store(gx + k * n + i, result);
+      else
+        store_partial<T>(gx + k * n + i, result, n - i);
     }
     if (gw) {
       store(gw + i, vec_at(gw + i) + sw);
@@ -110,7 +123,8 @@ void rows_backward(const LayerNormDesc& d, const Parameter<T>& weight, int64_t r
   if (!direct && d.grad_x) put<T>(d.dtype, d.grad_x + r * n * size, gx, R * n);
 }
 
-template <class T> void layer_backward(const LayerNormDesc& d) {
+template <class T>
+void layer_backward(const LayerNormDesc& d) {
   constexpr int W = kLanes<T>;
   const int64_t n = d.n;
   const bool direct = d.dtype == dtype_of<T>::value, sums = d.grad_weight || d.grad_bias;
@@ -122,7 +136,8 @@ template <class T> void layer_backward(const LayerNormDesc& d) {
     Buffer<T> x_buffer(direct ? 0 : 4 * n), g_buffer(direct ? 0 : 4 * n);
     for (int64_t b = begin; b < end; ++b) {
       T *gw = sums ? (T*)partial + b * 2 * padded : nullptr, *gb = sums ? gw + padded : nullptr;
-      if (sums) for (int64_t i = 0; i < 2 * padded; ++i) gw[i] = 0;
+      if (sums)
+        for (int64_t i = 0; i < 2 * padded; ++i) gw[i] = 0;
       const int64_t end_row = (b + 1) * block < d.rows ? (b + 1) * block : d.rows;
       int64_t r = b * block;
       for (; r + 4 <= end_row; r += 4) rows_backward<T, 4>(d, weight, r, gw, gb, x_buffer, g_buffer);

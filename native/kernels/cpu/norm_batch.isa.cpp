@@ -13,7 +13,8 @@ namespace {
 constexpr int64_t kParts = 64;  // most blocks of rows of a channels-last gradient
 
 // f(v, place, channel vectors...) is called per contiguous run: a channel's plane, or one row of all channels.
-template <class F> void each_plane(int64_t batch, int64_t channels, int64_t spatial, double ns, F f) {
+template <class F>
+void each_plane(int64_t batch, int64_t channels, int64_t spatial, double ns, F f) {
   parallel_for(batch * channels, ns * double(spatial) + 5, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) f(i, i % channels);
   });
@@ -25,13 +26,15 @@ BatchNormDesc settled(BatchNormDesc d) {
   return d;
 }
 
-template <class T> void forward(const BatchNormDesc& d) {
+template <class T>
+void forward(const BatchNormDesc& d) {
   const int64_t c = d.channels, size = int64_t(item_size(d.dtype));
   const double count = double(d.batch * d.spatial);
   Buffer<T> mean(c + kLanes<T>), scale(c + kLanes<T>), shift(c + kLanes<T>);
   const Parameter<T> weight(d.param_dtype, d.weight, c, T(1)), bias(d.param_dtype, d.bias, c, T(0));
   const int64_t param = int64_t(item_size(d.param_dtype));
-  if (d.training) batch_stats({d.dtype, d.channels_last, d.batch, c, d.spatial, d.x, (char*)(T*)mean, (char*)(T*)scale});
+  if (d.training)
+    batch_stats({d.dtype, d.channels_last, d.batch, c, d.spatial, d.x, (char*)(T*)mean, (char*)(T*)scale});
   for (int64_t i = 0; i < c; ++i) {
     double m, var;
     if (d.training) {
@@ -42,7 +45,8 @@ template <class T> void forward(const BatchNormDesc& d) {
       }
       if (d.running_var) {
         double old = double(get<T>(d.param_dtype, d.running_var + i * param));
-        set_at<T>(d.param_dtype, d.running_var, i, T((1 - d.momentum) * old + d.momentum * var * (count / (count - 1))));
+        set_at<T>(d.param_dtype, d.running_var, i,
+                  T((1 - d.momentum) * old + d.momentum * var * (count / (count - 1))));
       }
     } else {
       m = double(get<T>(d.param_dtype, d.running_mean + i * param));
@@ -67,13 +71,15 @@ template <class T> void forward(const BatchNormDesc& d) {
   const T *mp = mean, *sp = scale, *bp = shift;
   parallel_for(d.batch * d.spatial, .15 * double(c) + 3, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      map_typed<T>(d.dtype, d.x + i * c * size, d.y + i * c * size, c, [&](Vec<T> v, int64_t k) __attribute__((always_inline)) {
-        return (v - vec_at(mp + k)) * vec_at(sp + k) + vec_at(bp + k);
-      });
+      map_typed<T>(d.dtype, d.x + i * c * size, d.y + i * c * size, c,
+                   [&](Vec<T> v, int64_t k) __attribute__((always_inline)) {
+                     return (v - vec_at(mp + k)) * vec_at(sp + k) + vec_at(bp + k);
+                   });
   });
 }
 
-template <class T> void backward(const BatchNormDesc& d) {
+template <class T>
+void backward(const BatchNormDesc& d) {
   const int64_t c = d.channels, size = int64_t(item_size(d.dtype)), rows = d.batch * d.spatial;
   const double count = double(rows);
   Buffer<T> mean(c + kLanes<T>), rstd(c);
@@ -132,7 +138,8 @@ template <class T> void backward(const BatchNormDesc& d) {
       const T m = mean[k], s = scale[k], a = slope[k], b = level[k];
       const int64_t at = plane * d.spatial * size;
       map_typed<T>(d.dtype, d.grad + at, d.x + at, d.grad_x + at, d.spatial,
-                   [&](Vec<T> g, Vec<T> x, int64_t) __attribute__((always_inline)) { return g * s + ((x - m) * a + b); });
+                   [&](Vec<T> g, Vec<T> x, int64_t)
+                       __attribute__((always_inline)) { return g * s + ((x - m) * a + b); });
     });
     return;
   }
@@ -154,9 +161,22 @@ void batch_stats(const BatchStatsDesc& d) {
   const int64_t s = int64_t(item_size(d.dtype)), c = d.channels, p = d.spatial;
   const DType acc = acc_type(d.dtype);
   const int64_t a = int64_t(item_size(acc));
-  const int64_t sizes[3] = {d.batch, c, p}, planes[3] = {c * p * s, p * s, s}, last[3] = {p * c * s, s, c * s}, out[3] = {0, a, 0};
-  reduce_kernels.reduce({Reduce::Var, d.dtype, acc, 3, 0b101, sizes, d.channels_last ? last : planes, out, out, d.x, d.var, d.mean,
-                         {0, 0}, acc});
+  const int64_t sizes[3] = {d.batch, c, p}, planes[3] = {c * p * s, p * s, s}, last[3] = {p * c * s, s, c * s},
+                out[3] = {0, a, 0};
+  reduce_kernels.reduce({Reduce::Var,
+                         d.dtype,
+                         acc,
+                         3,
+                         0b101,
+                         sizes,
+                         d.channels_last ? last : planes,
+                         out,
+                         out,
+                         d.x,
+                         d.var,
+                         d.mean,
+                         {0, 0},
+                         acc});
 }
 
 void batch_norm(const BatchNormDesc& desc) {

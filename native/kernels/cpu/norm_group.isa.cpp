@@ -10,12 +10,25 @@ extern const ReduceKernels reduce_kernels;
 namespace {
 
 // Mean and variance of each group of a channels-last array: those of the channels, joined.
-template <class T> void statistics_last(const GroupNormDesc& d, T* mean, T* var) {
+template <class T>
+void statistics_last(const GroupNormDesc& d, T* mean, T* var) {
   const int64_t s = int64_t(item_size(d.dtype)), c = d.channels, per = c / d.groups, places = d.batch * c;
   Buffer<double> means(places), vars(places);
   const int64_t sizes[3] = {d.batch, d.spatial, c}, in[3] = {d.spatial * c * s, c * s, s}, out[3] = {c * 8, 0, 8};
-  reduce_kernels.reduce({Reduce::Var, d.dtype, DType::Float64, 3, 0b10, sizes, in, out, out, d.x, (char*)(double*)vars,
-                         (char*)(double*)means, {0, 0}, DType::Float64});
+  reduce_kernels.reduce({Reduce::Var,
+                         d.dtype,
+                         DType::Float64,
+                         3,
+                         0b10,
+                         sizes,
+                         in,
+                         out,
+                         out,
+                         d.x,
+                         (char*)(double*)vars,
+                         (char*)(double*)means,
+                         {0, 0},
+                         DType::Float64});
   const double n = double(d.spatial);
   for (int64_t i = 0; i < d.batch * d.groups; ++i) {
     Moments all = {0, 0, 0};
@@ -31,7 +44,8 @@ GroupNormDesc settled(GroupNormDesc d) {
   return d;
 }
 
-template <class T> void forward(const GroupNormDesc& d) {
+template <class T>
+void forward(const GroupNormDesc& d) {
   const int64_t c = d.channels, per = c / d.groups, size = int64_t(item_size(d.dtype)), n = per * d.spatial;
   const Parameter<T> weight(d.param_dtype, d.weight, c, T(1)), bias(d.param_dtype, d.bias, c, T(0));
   if (!d.channels_last) {
@@ -82,7 +96,8 @@ template <class T> void forward(const GroupNormDesc& d) {
   });
 }
 
-template <class T> void backward(const GroupNormDesc& d) {
+template <class T>
+void backward(const GroupNormDesc& d) {
   const int64_t c = d.channels, per = c / d.groups, size = int64_t(item_size(d.dtype));
   const double n = double(per * d.spatial);
   const Parameter<T> weight(d.param_dtype, d.weight, c, T(1));
@@ -135,7 +150,8 @@ template <class T> void backward(const GroupNormDesc& d) {
         const T m = center[k], sc = scale[k], a = slope[k], l = level[k];
         const int64_t at = image + k * d.spatial * size;
         map_typed<T>(d.dtype, d.grad + at, d.x + at, d.grad_x + at, d.spatial,
-                     [&](Vec<T> g, Vec<T> x, int64_t) __attribute__((always_inline)) { return g * sc + ((x - m) * a + l); });
+                     [&](Vec<T> g, Vec<T> x, int64_t)
+                         __attribute__((always_inline)) { return g * sc + ((x - m) * a + l); });
       }
     }
   });

@@ -8,7 +8,8 @@ namespace {
 constexpr int64_t kBlock = 2048;  // elements summed in their own type
 
 // A parameter vector as T, padded to whole vectors; a missing one is filled.
-template <class T> class Parameter {
+template <class T>
+class Parameter {
  public:
   Parameter(DType type, const char* values, int64_t n, T fill) : data_(n + kLanes<T>), given_(values != nullptr) {
     T* p = data_;
@@ -25,11 +26,13 @@ template <class T> class Parameter {
 };
 
 // Element i of a parameter-like array, if it is wanted.
-template <class T> FL_FN void set_at(DType type, char* array, int64_t i, T value) {
+template <class T>
+FL_FN void set_at(DType type, char* array, int64_t i, T value) {
   if (array) set<T>(type, array + i * int64_t(item_size(type)), value);
 }
 
-template <class T> FL_FN Moments row_moments(const T* x, int64_t n) {
+template <class T>
+FL_FN Moments row_moments(const T* x, int64_t n) {
   Moments all = {0, 0, 0};
   for (int64_t i = 0; i < n; i += 2 * kBlock) {
     int64_t k = n - i < 2 * kBlock ? n - i : 2 * kBlock;
@@ -40,10 +43,13 @@ template <class T> FL_FN Moments row_moments(const T* x, int64_t n) {
   return all;
 }
 
-struct Sums { double g, gx; };  // of g, and of g * (x - mean)
+struct Sums {
+  double g, gx;
+};  // of g, and of g * (x - mean)
 
 // n contiguous elements of one channel.
-template <class T> FL_FN void add_sums(DType type, const char* g, const char* x, int64_t n, T mean, Sums& sums) {
+template <class T>
+FL_FN void add_sums(DType type, const char* g, const char* x, int64_t n, T mean, Sums& sums) {
   const int64_t size = int64_t(item_size(type));
   alignas(FL_VB) T g_buffer[kBlock], x_buffer[kBlock];
   for (int64_t i = 0; i < n; i += kBlock) {
@@ -76,7 +82,8 @@ template <class T> FL_FN void add_sums(DType type, const char* g, const char* x,
 
 // `rows` rows of `channels` contiguous elements, one Sums a channel.
 template <class T>
-void add_sums_columns(DType type, const char* g, const char* x, int64_t rows, int64_t channels, const T* mean, Sums* sums) {
+void add_sums_columns(DType type, const char* g, const char* x, int64_t rows, int64_t channels, const T* mean,
+                      Sums* sums) {
   constexpr int W = kLanes<T>;
   constexpr int64_t kRows = 64;
   const int64_t row = channels * int64_t(item_size(type));
@@ -84,7 +91,8 @@ void add_sums_columns(DType type, const char* g, const char* x, int64_t rows, in
   Buffer<T> g_buffer(direct ? 0 : kRows * channels), x_buffer(direct ? 0 : kRows * channels);
   for (int64_t r = 0; r < rows; r += kRows) {
     const int64_t k = rows - r < kRows ? rows - r : kRows;
-    const T *gp = as<T>(type, g + r * row, k * channels, g_buffer), *xp = as<T>(type, x + r * row, k * channels, x_buffer);
+    const T *gp = as<T>(type, g + r * row, k * channels, g_buffer),
+            *xp = as<T>(type, x + r * row, k * channels, x_buffer);
     for (int64_t j = 0; j < channels; j += W) {
       const int64_t w = channels - j;
       Vec<T> m = w < W ? load_partial<T>(mean + j, w, T(0)) : vec_at(mean + j), s = {}, t = {}, s2 = {}, t2 = {};
@@ -112,7 +120,8 @@ void add_sums_columns(DType type, const char* g, const char* x, int64_t rows, in
 }
 
 // y = f(x) over n contiguous elements of `type`, f from vectors of T (and the element's place) to vectors of T.
-template <class T, class F> FL_FN void map_typed(DType type, const char* x, char* y, int64_t n, F f) {
+template <class T, class F>
+FL_FN void map_typed(DType type, const char* x, char* y, int64_t n, F f) {
   if (type == dtype_of<T>::value) {
     map_row((const T*)x, (T*)y, n, f);
     return;
@@ -127,7 +136,8 @@ template <class T, class F> FL_FN void map_typed(DType type, const char* x, char
   }
 }
 // The same with two inputs.
-template <class T, class F> FL_FN void map_typed(DType type, const char* g, const char* x, char* y, int64_t n, F f) {
+template <class T, class F>
+FL_FN void map_typed(DType type, const char* g, const char* x, char* y, int64_t n, F f) {
   const int64_t size = int64_t(item_size(type));
   const bool direct = type == dtype_of<T>::value;
   alignas(FL_VB) T g_buffer[kBlock], x_buffer[kBlock];

@@ -137,35 +137,49 @@ FL_INLINE typename Vec<V>::type alternate_of(typename Vec<V>::type x, typename V
   return __builtin_shufflevector(x, y, (J % 2 * W + half * (W / 2) + J / 2)...);
 }
 
+// Lanes [first, last) from p[lane], the others `fill`. Only those elements are read; the range may be empty.
+template <class T, class V = Wide<T>>
+FL_INLINE typename Vec<V>::type load_range(const T* p, int64_t first, int64_t last, V fill) {
+  constexpr int W = Vec<V>::W;
+  if (first <= 0 && last >= W) return load_wide(p, W);
+  first = first < 0 ? 0 : first, last = last > W ? W : last;
+#if FL_VB == 64
+  if constexpr (sizeof(T) == sizeof(V)) {
+    typedef typename Vec<V>::type R;
+    const unsigned mask = last > first ? ((1u << last) - 1) & ~((1u << first) - 1) : 0;
+    if constexpr (sizeof(V) == 4) return (R)_mm512_mask_loadu_epi32((__m512i)(R{} + fill), (__mmask16)mask, p);
+    else return (R)_mm512_mask_loadu_epi64((__m512i)(R{} + fill), (__mmask8)mask, p);
+  }
+#endif
+  alignas(FL_VB) V lanes[W];
+  for (int64_t l = 0; l < W; ++l) lanes[l] = fill;
+  for (int64_t l = first; l < last; ++l) lanes[l] = widened(p[l]);
+  return load(lanes);
+}
+
 // src row (n elements, `step` apart) into dst. `raw`: room for the columns and two vectors.
 template <class T, class V = Wide<T>>
 FL_INLINE void spread_row(V* dst, V* raw, const T* src, int64_t step, const PoolDesc& g, const RowShape& s, V fill) {
   constexpr int W = Vec<V>::W;
   constexpr auto lanes = std::make_integer_sequence<int, W>{};
-  const typename Vec<V>::type filler = fill - typename Vec<V>::type{};
   const int64_t n = g.in[2], pad = g.pad[2];
-  V* line = s.stride == 1 ? dst : raw;
-  const int64_t end = s.stride == 1 ? s.pitch : ceil_div(s.columns, 2 * W) * 2 * W;
-  for (int64_t i = 0; i < pad; ++i) line[i] = fill;
-  int64_t i = 0;
-  if (step == 1)
-    for (; i < n; i += W) {
-      const int m = int(least(W, n - i));
-      store(line + pad + i, load_wide(src + i, m));  // the lanes beyond n are overwritten below
+  if (step == 1 && s.stride <= 2) {
+    const T* p = src - pad;  // column 0
+    const int64_t end = pad + n;
+    if (s.stride == 1) {
+      for (int64_t i = 0; i < s.columns; i += W) store(dst + i, load_range(p + i, pad - i, end - i, fill));
+    } else {
+      for (int64_t i = 0; 2 * i < s.columns; i += W) {
+        const auto x = load_range(p + 2 * i, pad - 2 * i, end - 2 * i, fill);
+        const auto y = load_range(p + 2 * i + W, pad - 2 * i - W, end - 2 * i - W, fill);
+        store(dst + i, second_of<V, 0>(x, y, lanes));
+        store(dst + s.pitch + i, second_of<V, 1>(x, y, lanes));
+      }
     }
-  else
-    for (; i < n; ++i) line[pad + i] = widened(src[i * step]);
-  for (i = pad + n; i + W <= end; i += W) store(line + i, filler);
-  for (; i < end; ++i) line[i] = fill;
-  if (s.stride == 2) {
-    for (i = 0; 2 * i < s.columns; i += W) {
-      auto x = load(line + 2 * i), y = load(line + 2 * i + W);
-      store(dst + i, second_of<V, 0>(x, y, lanes));
-      store(dst + s.pitch + i, second_of<V, 1>(x, y, lanes));
-    }
-  } else if (s.stride > 2) {
-    for (i = 0; i < s.columns; ++i) dst[s.at(i)] = line[i];
+    return;
   }
+  for (int64_t i = 0; i < s.columns; ++i) raw[i] = i >= pad && i < pad + n ? widened(src[(i - pad) * step]) : fill;
+  for (int64_t i = 0; i < s.columns; ++i) dst[s.at(i)] = raw[i];
 }
 
 // The other way: a row that was summed in the padded, sorted order.

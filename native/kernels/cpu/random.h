@@ -2,7 +2,8 @@
 //
 // Fills write n contiguous elements in order. For a tensor that is not contiguous, fill a temporary of the dimensions
 // sorted by decreasing stride (memory order: PyTorch's iterator visits a transposed tensor by memory, not by index) and
-// copy; and pass contiguous = false to fill_normal, whose contiguous stream of 16 or more numbers differs.
+// copy; and pass contiguous = false to fill_normal, whose contiguous stream of 16 or more numbers differs. Functions with a result
+// of their own (bernoulli(p), poisson, binomial, _standard_gamma, rrelu) make it row-major whatever their input's strides.
 #pragma once
 #include <cstdint>
 
@@ -83,7 +84,9 @@ void sample_dirichlet(Generator&, DType, void* out, const void* alpha, int64_t r
 void rrelu_noise(Generator&, DType, void* out, void* noise, const void* x, int64_t n, double lower, double upper);
 
 // prob: rows of n, contiguous floating type. out: rows of `samples`, int64.
-enum class MultinomialStatus { Ok, BadProbability /* negative, inf or NaN */, ZeroSum, TooFewNonZero };
+// Without replacement (or one sample) the caller has checked samples <= n. Equal keys of the exponential race, which only the 16-bit types
+// have, come in order of position.
+enum class MultinomialStatus { Ok, BadProbability /* negative, inf or NaN */, ZeroSum };
 MultinomialStatus multinomial(Generator&, DType, int64_t* out, const void* prob, int64_t rows, int64_t n, int64_t samples, bool replacement);
 
 }  // namespace cpu

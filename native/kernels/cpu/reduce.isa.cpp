@@ -1,5 +1,6 @@
-// The driver of the reductions: sorts and joins dimensions, walks the array by rows or by columns, converts blocks of elements
-// to the compute type, and splits long reductions into chunks that depend on the sizes only (never on the threads).
+// The driver of the reductions: sorts and joins dimensions, walks the array by rows or by columns, converts blocks of
+// elements to the compute type, and splits long reductions into chunks that depend on the sizes only (never on the
+// threads).
 #include <cstdlib>
 
 #include "base/parallel.h"
@@ -8,13 +9,15 @@
 namespace fl::cpu::FL_ISA {
 namespace {
 
-constexpr int64_t kChunk = 65536;      // elements of a partial result
-constexpr int64_t kEnoughTasks = 64;   // results that keep all threads busy without splitting any
-constexpr int kBufferBytes = 16384;    // of converted elements
-constexpr int kBatch = 64;             // states at a time
-constexpr int kLargestState = 32;      // bytes
+constexpr int64_t kChunk = 65536;     // elements of a partial result
+constexpr int64_t kEnoughTasks = 64;  // results that keep all threads busy without splitting any
+constexpr int kBufferBytes = 16384;   // of converted elements
+constexpr int kBatch = 64;            // states at a time
+constexpr int kLargestState = 32;     // bytes
 
-struct Dim { int64_t size, in, out, out2; };
+struct Dim {
+  int64_t size, in, out, out2;
+};
 
 struct Job {
   const Fold* fold;
@@ -28,7 +31,7 @@ struct Job {
   int64_t results, n;
   const char* in;
   char *out, *out2;
-  double cost;              // ns per element
+  double cost;  // ns per element
 };
 
 // Elements in the compute type: where they lie, or converted into `buffer` (count elements fit).
@@ -46,7 +49,7 @@ FL_FN const char* fetch(const Job& job, const char* p, int64_t stride, int64_t c
 }
 
 // Byte offset of position `index` (row-major) of dimensions [0, count).
-FL_FN int64_t offset_of(const Dim* dims, int count, int64_t index, int64_t Dim::*stride) {
+FL_FN int64_t offset_of(const Dim* dims, int count, int64_t index, int64_t Dim::* stride) {
   int64_t offset = 0;
   for (int d = count - 1; d >= 0 && index; --d) {
     offset += index % dims[d].size * (dims[d].*stride);
@@ -96,7 +99,8 @@ void fold_range(const Job& job, const char* base, int64_t begin, int64_t end, ch
 Results results_at(const Job& job, int64_t index) {
   const Dim* inner = job.kept_dims ? &job.kept[job.kept_dims - 1] : nullptr;
   return {job.out + offset_of(job.kept, job.kept_dims, index, &Dim::out), inner ? inner->out : 0,
-          job.out2 ? job.out2 + offset_of(job.kept, job.kept_dims, index, &Dim::out2) : nullptr, inner ? inner->out2 : 0};
+          job.out2 ? job.out2 + offset_of(job.kept, job.kept_dims, index, &Dim::out2) : nullptr,
+          inner ? inner->out2 : 0};
 }
 
 // Each result by itself; long ones in chunks.
@@ -127,8 +131,10 @@ void by_rows(const Job& job) {
       }
     };
     const double ns = job.cost * double(job.n) + 5;
-    if (ns * double(job.results) < 1000) part(0, job.results);
-    else parallel_for(job.results, ns, part);
+    if (ns * double(job.results) < 1000)
+      part(0, job.results);
+    else
+      parallel_for(job.results, ns, part);
     return;
   }
   const int size = fold.state_size;
@@ -136,7 +142,8 @@ void by_rows(const Job& job) {
   parallel_for(job.results * chunks, job.cost * double(kChunk), [&](int64_t begin, int64_t end) {
     alignas(64) char buffer[kBufferBytes];
     for (; begin < end; ++begin) {
-      int64_t result = begin / chunks, from = begin % chunks * kChunk, to = from + kChunk < job.n ? from + kChunk : job.n;
+      int64_t result = begin / chunks, from = begin % chunks * kChunk,
+              to = from + kChunk < job.n ? from + kChunk : job.n;
       const char* base = job.in + offset_of(job.kept, job.kept_dims, result, &Dim::in);
       fold.init(partial + begin * size, 1);
       fold_range(job, base, from, to, partial + begin * size, buffer);
@@ -151,7 +158,8 @@ void by_rows(const Job& job) {
 }
 
 // Rows [begin, end) of the reduced positions of the results [column, column + width) of one inner kept dimension.
-void fold_tile(const Job& job, const char* base, int64_t width, int64_t begin, int64_t end, char* states, char* buffer) {
+void fold_tile(const Job& job, const char* base, int64_t width, int64_t begin, int64_t end, char* states,
+               char* buffer) {
   const Fold& fold = *job.fold;
   const Dim& columns = job.kept[job.kept_dims - 1];
   const int64_t row_bytes = width * job.element_size;
@@ -188,7 +196,8 @@ void by_columns(const Job& job) {
   const Fold& fold = *job.fold;
   const Dim& columns = job.kept[job.kept_dims - 1];
   const int size = fold.state_size;
-  const int64_t widest = kBufferBytes / 8 / job.converted_size < kColumnTile ? kBufferBytes / 8 / job.converted_size : kColumnTile;
+  const int64_t widest =
+      kBufferBytes / 8 / job.converted_size < kColumnTile ? kBufferBytes / 8 / job.converted_size : kColumnTile;
   const int64_t limit = job.direct && columns.in == job.source_size ? kColumnTile : widest;
   const int64_t width = columns.size < limit ? columns.size : limit;
   const int64_t tiles = (columns.size + width - 1) / width, outer = job.results / columns.size;
@@ -197,7 +206,8 @@ void by_columns(const Job& job) {
     chunk = kChunk / width < 128 ? 128 : kChunk / width;
     chunks = (job.n + chunk - 1) / chunk;
   }
-  char* partial = chunks > 1 ? (char*)std::malloc(size_t(outer * chunks * columns.size * size)) : nullptr;  // [outer][chunks][columns]
+  char* partial = chunks > 1 ? (char*)std::malloc(size_t(outer * chunks * columns.size * size))
+                             : nullptr;  // [outer][chunks][columns]
   auto finish = [&](int64_t o, int64_t from, int64_t count, char* s) {
     fold.finish(s, count, results_at(job, o * columns.size + from), job.context);
   };
@@ -225,7 +235,8 @@ void by_columns(const Job& job) {
   std::free(partial);
 }
 
-// Narrow contiguous columns ([N, 3] over N): several rows side by side become one wide row, whose parts are joined at the end.
+// Narrow contiguous columns ([N, 3] over N): several rows side by side become one wide row, whose parts are joined at
+// the end.
 bool by_narrow_columns(const Job& job) {
   if (job.kept_dims != 1 || job.reduced_dims != 1) return false;
   const int64_t c = job.kept[0].size;
@@ -266,14 +277,17 @@ bool by_narrow_columns(const Job& job) {
   return true;
 }
 
-template <class T> void magnitudes(int64_t n, char* const* ptrs, const int64_t*, const void*) {  // complex to real, in place
+template <class T>
+void magnitudes(int64_t n, char* const* ptrs, const int64_t*, const void*) {  // complex to real, in place
   const T* z = (const T*)ptrs[1];
   T* out = (T*)ptrs[0];
-  for (int64_t i = 0; i < n; ++i) out[i] = sizeof(T) == 4 ? T(__builtin_hypotf(float(z[2 * i]), float(z[2 * i + 1])))
-                                                          : T(__builtin_hypot(double(z[2 * i]), double(z[2 * i + 1])));
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = sizeof(T) == 4 ? T(__builtin_hypotf(float(z[2 * i]), float(z[2 * i + 1])))
+                            : T(__builtin_hypot(double(z[2 * i]), double(z[2 * i + 1])));
 }
 
-template <class T, int Parts> void nan_to_zero(int64_t n, char* const* ptrs, const int64_t*, const void*) {
+template <class T, int Parts>
+void nan_to_zero(int64_t n, char* const* ptrs, const int64_t*, const void*) {
   T* x = (T*)ptrs[0];
   for (int64_t i = 0; i < n; ++i) {
     bool nan = x[i * Parts] != x[i * Parts] || x[i * Parts + Parts - 1] != x[i * Parts + Parts - 1];
@@ -306,10 +320,11 @@ void choose(Job& job, Reduce op, DType in, DType out) {
       if (op != Reduce::Prod && type == DType::Int64 && (in == DType::Bool || in == DType::UInt8)) type = in;
       job.fold = sum_fold(op, type, job.context);
       if (op == Reduce::Nansum && is_differentiable(in))
-        job.prepare = type == DType::Float32     ? nan_to_zero<float, 1>
-                      : type == DType::Float64   ? nan_to_zero<double, 1>
-                      : type == DType::Complex64 ? nan_to_zero<float, 2>
-                      : type == DType::Complex128 ? nan_to_zero<double, 2> : nullptr;
+        job.prepare = type == DType::Float32      ? nan_to_zero<float, 1>
+                      : type == DType::Float64    ? nan_to_zero<double, 1>
+                      : type == DType::Complex64  ? nan_to_zero<float, 2>
+                      : type == DType::Complex128 ? nan_to_zero<double, 2>
+                                                  : nullptr;
       break;
     case Reduce::Any:
     case Reduce::All:
@@ -348,7 +363,8 @@ void choose(Job& job, Reduce op, DType in, DType out) {
   job.source_size = int64_t(item_size(in));
   job.direct = in == type && !job.prepare;
   if (job.prepare && op == Reduce::Norm) job.element_size = int64_t(item_size(job.fold->compute));
-  bool slow = op == Reduce::Logsumexp || (op == Reduce::Norm && job.context.p != 1 && job.context.p != 2) || is_complex(in);
+  bool slow =
+      op == Reduce::Logsumexp || (op == Reduce::Norm && job.context.p != 1 && job.context.p != 2) || is_complex(in);
   job.cost = double(item_size(in)) * 0.03 + (job.direct ? 0 : 0.2) + (slow ? 1 : 0);
 }
 

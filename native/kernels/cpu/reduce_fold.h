@@ -1,5 +1,5 @@
-// The inside of the reductions: a Fold turns elements of one compute type into states and states into results. The driver
-// (reduce.isa.cpp) walks the array, converts blocks of elements to the compute type and calls the Fold.
+// The inside of the reductions: a Fold turns elements of one compute type into states and states into results. The
+// driver (reduce.isa.cpp) walks the array, converts blocks of elements to the compute type and calls the Fold.
 #pragma once
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/pointwise.h"
@@ -27,9 +27,11 @@ struct Fold {
   int state_size;
   // `count` states of nothing.
   void (*init)(char* states, int64_t count);
-  // m rows of n contiguous elements, `stride` bytes apart, each into its state; `first` is the index of a row's first element.
+  // m rows of n contiguous elements, `stride` bytes apart, each into its state; `first` is the index of a row's first
+  // element.
   void (*rows)(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t first, const FoldContext&);
-  // n rows of m contiguous elements, `stride` bytes apart: column j into state j; `first` is the index of the first row.
+  // n rows of m contiguous elements, `stride` bytes apart: column j into state j; `first` is the index of the first
+  // row.
   void (*columns)(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t first, const FoldContext&);
   // into[j] joined with from[j], whose elements come later.
   void (*merge)(char* into, const char* from, int64_t count);
@@ -38,14 +40,15 @@ struct Fold {
 
 constexpr int kColumnTile = 1024;  // most columns in one call of Fold::columns
 
-const Fold* sum_fold(Reduce op, DType compute, const FoldContext&);      // reduce_sum.isa.cpp
-const Fold* extremum_fold(Reduce op, DType compute);                     // reduce_minmax.isa.cpp
-const Fold* statistics_fold(Reduce op, DType compute);                   // reduce_stats.isa.cpp
+const Fold* sum_fold(Reduce op, DType compute, const FoldContext&);  // reduce_sum.isa.cpp
+const Fold* extremum_fold(Reduce op, DType compute);                 // reduce_minmax.isa.cpp
+const Fold* statistics_fold(Reduce op, DType compute);               // reduce_stats.isa.cpp
 
 namespace {
 
 // Writes `count` values of type C as elements of `to`.
-template <class C> FL_FN void emit(const C* values, DType from, int64_t count, DType to, char* out, int64_t stride) {
+template <class C>
+FL_FN void emit(const C* values, DType from, int64_t count, DType to, char* out, int64_t stride) {
   if (from == to && count == 1) {
     __builtin_memcpy(out, values, sizeof(C));
     return;
@@ -55,8 +58,10 @@ template <class C> FL_FN void emit(const C* values, DType from, int64_t count, D
   pointwise_kernels.cast[size_t(from)][size_t(to)](count, ptrs, strides, nullptr);
 }
 
-// One block of contiguous elements, several accumulators; Op: T type, identity(), map(v), join(a, b) on scalars and vectors.
-template <class Op, class T = typename Op::T> FL_FN T fold_block(const T* x, int64_t n, const Op& op) {
+// One block of contiguous elements, several accumulators; Op: T type, identity(), map(v), join(a, b) on scalars and
+// vectors.
+template <class Op, class T = typename Op::T>
+FL_FN T fold_block(const T* x, int64_t n, const Op& op) {
   constexpr int W = kLanes<T>;
   using V = Vec<T>;
   if (Op::scalar_is_fast && n <= 4) {
@@ -96,7 +101,8 @@ FL_FN void fold_columns(const char* x, int64_t stride, int64_t n, int64_t m, T* 
   int64_t r = 0;
   for (; r + 8 <= n; r += 8) {
     const char* p = x + r * stride;
-    auto row = [&](int k, int64_t j) __attribute__((always_inline)) { return op.map(vec_at((const T*)(p + k * stride) + j)); };
+    auto row = [&](int k, int64_t j)
+                   __attribute__((always_inline)) { return op.map(vec_at((const T*)(p + k * stride) + j)); };
     int64_t j = 0;
     for (; j + W <= m; j += W) {
       V a = Op::join(Op::join(row(0, j), row(1, j)), Op::join(row(2, j), row(3, j)));
@@ -105,7 +111,8 @@ FL_FN void fold_columns(const char* x, int64_t stride, int64_t n, int64_t m, T* 
     }
     if (j < m) {
       V a = vec_at(tile + j);  // the tile is padded to whole vectors
-      for (int k = 0; k < 8; ++k) a = Op::join(a, op.map(load_partial<T>((const T*)(p + k * stride) + j, m - j, Op::fill())));
+      for (int k = 0; k < 8; ++k)
+        a = Op::join(a, op.map(load_partial<T>((const T*)(p + k * stride) + j, m - j, Op::fill())));
       store(tile + j, a);
     }
   }

@@ -1,58 +1,88 @@
-// Folds that choose: Amax, Amin, Any, All, and the extrema with their indices. NaN wins; of equal elements the first one.
+// Folds that choose: Amax, Amin, Any, All, and the extrema with their indices. NaN wins; of equal elements the first
+// one.
 #include "kernels/cpu/reduce_fold.h"
 
 namespace fl::cpu::FL_ISA {
 namespace {
 
-template <class T> constexpr T kLowest = T(T(-1) < T(0) ? T(uint64_t(1) << (8 * sizeof(T) - 1)) : T(0));
-template <class T> constexpr T kHighest = T(~uint64_t(kLowest<T>));
-template <> constexpr float kLowest<float> = -__builtin_inff();
-template <> constexpr float kHighest<float> = __builtin_inff();
-template <> constexpr double kLowest<double> = -__builtin_inf();
-template <> constexpr double kHighest<double> = __builtin_inf();
+template <class T>
+constexpr T kLowest = T(T(-1) < T(0) ? T(uint64_t(1) << (8 * sizeof(T) - 1)) : T(0));
+template <class T>
+constexpr T kHighest = T(~uint64_t(kLowest<T>));
+template <>
+constexpr float kLowest<float> = -__builtin_inff();
+template <>
+constexpr float kHighest<float> = __builtin_inff();
+template <>
+constexpr double kLowest<double> = -__builtin_inf();
+template <>
+constexpr double kHighest<double> = __builtin_inf();
 
-template <class T> constexpr bool kFloating = T(0.5) != T(0);
+template <class T>
+constexpr bool kFloating = T(0.5) != T(0);
 
-template <class X> struct Max {
+template <class X>
+struct Max {
   using T = X;
   static constexpr bool scalar_is_fast = false;  // a branch on random data
   static constexpr T identity() { return kLowest<T>; }
   static constexpr T fill() { return identity(); }
-  template <class V> FL_FN V join(V a, V b) {
-    if constexpr (kFloating<X>) return nan_max(a, b);
-    else return a > b ? a : b;
+  template <class V>
+  FL_FN V join(V a, V b) {
+    if constexpr (kFloating<X>)
+      return nan_max(a, b);
+    else
+      return a > b ? a : b;
   }
   // Whether v, coming later, replaces `old`.
-  template <class V> FL_FN auto beats(V v, V old) {
-    if constexpr (kFloating<X>) return (v > old) | ((v != v) & (old == old));
-    else return v > old;
+  template <class V>
+  FL_FN auto beats(V v, V old) {
+    if constexpr (kFloating<X>)
+      return (v > old) | ((v != v) & (old == old));
+    else
+      return v > old;
   }
-  template <class V> V map(V v) const { return v; }
+  template <class V>
+  V map(V v) const {
+    return v;
+  }
 };
-template <class X> struct Min {
+template <class X>
+struct Min {
   using T = X;
   static constexpr bool scalar_is_fast = false;  // a branch on random data
   static constexpr T identity() { return kHighest<T>; }
   static constexpr T fill() { return identity(); }
-  template <class V> FL_FN V join(V a, V b) {
-    if constexpr (kFloating<X>) return nan_min(a, b);
-    else return a < b ? a : b;
+  template <class V>
+  FL_FN V join(V a, V b) {
+    if constexpr (kFloating<X>)
+      return nan_min(a, b);
+    else
+      return a < b ? a : b;
   }
   // Whether v, coming later, replaces `old`.
-  template <class V> FL_FN auto beats(V v, V old) {
-    if constexpr (kFloating<X>) return (v < old) | ((v != v) & (old == old));
-    else return v < old;
+  template <class V>
+  FL_FN auto beats(V v, V old) {
+    if constexpr (kFloating<X>)
+      return (v < old) | ((v != v) & (old == old));
+    else
+      return v < old;
   }
-  template <class V> V map(V v) const { return v; }
+  template <class V>
+  V map(V v) const {
+    return v;
+  }
 };
 
-template <class Op> struct Extremum {
+template <class Op>
+struct Extremum {
   using T = typename Op::T;
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count; ++i) ((T*)states)[i] = Op::identity();
   }
   static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t, const FoldContext&) {
-    for (int64_t j = 0; j < m; ++j, x += stride) ((T*)states)[j] = Op::join(((T*)states)[j], fold_block<Op>((const T*)x, n, Op()));
+    for (int64_t j = 0; j < m; ++j, x += stride)
+      ((T*)states)[j] = Op::join(((T*)states)[j], fold_block<Op>((const T*)x, n, Op()));
   }
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
     alignas(FL_VB) T tile[kColumnTile + kLanes<T>];
@@ -70,20 +100,37 @@ template <class Op> struct Extremum {
   static constexpr Fold fold = {dtype_of<T>::value, sizeof(T), init, rows, columns, merge, finish};
 };
 
-template <int Bytes> struct LaneOf { using type = int64_t; };
-template <> struct LaneOf<1> { using type = int8_t; };
-template <> struct LaneOf<2> { using type = int16_t; };
-template <> struct LaneOf<4> { using type = int32_t; };
+template <int Bytes>
+struct LaneOf {
+  using type = int64_t;
+};
+template <>
+struct LaneOf<1> {
+  using type = int8_t;
+};
+template <>
+struct LaneOf<2> {
+  using type = int16_t;
+};
+template <>
+struct LaneOf<4> {
+  using type = int32_t;
+};
 
-template <class Op> struct Place {
+template <class Op>
+struct Place {
   using T = typename Op::T;
-  struct S { T value; int64_t index; };  // index -1: nothing seen yet
+  struct S {
+    T value;
+    int64_t index;
+  };  // index -1: nothing seen yet
 
   static bool is_nan(T x) { return x != x; }
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {Op::identity(), -1};
   }
-  static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t first, const FoldContext&) {
+  static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t first,
+                   const FoldContext&) {
     constexpr int64_t kBlock = 1024;
     for (int64_t j = 0; j < m; ++j, x += stride) {
       S s = ((S*)states)[j];
@@ -93,15 +140,18 @@ template <class Op> struct Place {
         T best = fold_block<Op>(p, k, Op());
         if (s.index >= 0 && !Op::beats(best, s.value)) continue;
         int64_t at = 0;
-        if (is_nan(best)) while (!is_nan(p[at])) ++at;
-        else while (p[at] != best) ++at;
+        if (is_nan(best))
+          while (!is_nan(p[at])) ++at;
+        else
+          while (p[at] != best) ++at;
         s = {best, first + i + at};
       }
       ((S*)states)[j] = s;
     }
   }
   // Rows in blocks whose positions fit an integer as wide as T, so that values and positions move in the same lanes.
-  static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t first, const FoldContext&) {
+  static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t first,
+                      const FoldContext&) {
     constexpr int W = kLanes<T>;
     constexpr int64_t kRows = sizeof(T) == 1 ? 127 : 16384;
     using V = Vec<T>;
@@ -126,8 +176,10 @@ template <class Op> struct Place {
       }
       for (int64_t j = 0; j < m; ++j) {
         int64_t i = at[j / W][j % W];
-        if (i >= 0) s[j] = {value[j], first + r + i};
-        else if (s[j].index < 0) s[j] = {((const T*)(x + r * stride))[j], first + r};
+        if (i >= 0)
+          s[j] = {value[j], first + r + i};
+        else if (s[j].index < 0)
+          s[j] = {((const T*)(x + r * stride))[j], first + r};
       }
     }
   }
@@ -156,16 +208,24 @@ template <class Op> struct Place {
   static constexpr Fold fold = {dtype_of<T>::value, sizeof(S), init, rows, columns, merge, finish};
 };
 
-template <template <class> class Fam, template <class> class Op> const Fold* pick(DType t) {
+template <template <class> class Fam, template <class> class Op>
+const Fold* pick(DType t) {
   switch (t) {
     case DType::Bool:
-    case DType::UInt8: return &Fam<Op<uint8_t>>::fold;
-    case DType::Int8: return &Fam<Op<int8_t>>::fold;
-    case DType::Int16: return &Fam<Op<int16_t>>::fold;
-    case DType::Int32: return &Fam<Op<int32_t>>::fold;
-    case DType::Int64: return &Fam<Op<int64_t>>::fold;
-    case DType::Float32: return &Fam<Op<float>>::fold;
-    default: return &Fam<Op<double>>::fold;
+    case DType::UInt8:
+      return &Fam<Op<uint8_t>>::fold;
+    case DType::Int8:
+      return &Fam<Op<int8_t>>::fold;
+    case DType::Int16:
+      return &Fam<Op<int16_t>>::fold;
+    case DType::Int32:
+      return &Fam<Op<int32_t>>::fold;
+    case DType::Int64:
+      return &Fam<Op<int64_t>>::fold;
+    case DType::Float32:
+      return &Fam<Op<float>>::fold;
+    default:
+      return &Fam<Op<double>>::fold;
   }
 }
 
@@ -173,13 +233,19 @@ template <template <class> class Fam, template <class> class Op> const Fold* pic
 
 const Fold* extremum_fold(Reduce op, DType compute) {
   switch (op) {
-    case Reduce::Amax: return pick<Extremum, Max>(compute);
-    case Reduce::Amin: return pick<Extremum, Min>(compute);
-    case Reduce::Any: return &Extremum<Max<uint8_t>>::fold;  // of 0 and 1
-    case Reduce::All: return &Extremum<Min<uint8_t>>::fold;
+    case Reduce::Amax:
+      return pick<Extremum, Max>(compute);
+    case Reduce::Amin:
+      return pick<Extremum, Min>(compute);
+    case Reduce::Any:
+      return &Extremum<Max<uint8_t>>::fold;  // of 0 and 1
+    case Reduce::All:
+      return &Extremum<Min<uint8_t>>::fold;
     case Reduce::Argmax:
-    case Reduce::Max: return pick<Place, Max>(compute);
-    default: return pick<Place, Min>(compute);
+    case Reduce::Max:
+      return pick<Place, Max>(compute);
+    default:
+      return pick<Place, Min>(compute);
   }
 }
 

@@ -1,4 +1,5 @@
-// Folds of several numbers: Var and Std (two passes over cached blocks, joined after Chan, Golub & LeVeque 1983) and Logsumexp.
+// Folds of several numbers: Var and Std (two passes over cached blocks, joined after Chan, Golub & LeVeque 1983) and
+// Logsumexp.
 #include "kernels/cpu/reduce_fold.h"
 #include "kernels/cpu/rows.h"
 
@@ -14,7 +15,8 @@ void finish_variance(double* m2, int64_t count, const FoldContext& c) {
   }
 }
 
-template <class T> struct Variance {
+template <class T>
+struct Variance {
   using S = Moments;
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {0, 0, 0};
@@ -29,19 +31,21 @@ template <class T> struct Variance {
         join(((S*)states)[j], double(k), mean, m2);
       }
   }
-  // One pass over blocks of rows. Deviations are taken from the mean so far (in the first block: of its first rows); what the
-  // shift costs in accuracy is a part of the variance between the blocks, which the result contains.
+  // One pass over blocks of rows. Deviations are taken from the mean so far (in the first block: of its first rows);
+  // what the shift costs in accuracy is a part of the variance between the blocks, which the result contains.
   static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext&) {
     constexpr int64_t kRows = 128;
     constexpr int Wide = 4;
     for (int64_t r = 0; r < n; r += kRows, x += kRows * stride) {
       const int64_t k = n - r < kRows ? n - r : kRows;
       int64_t j = 0;
-      for (; j + Wide * kLanes<T> <= m; j += Wide * kLanes<T>) block<Wide>((const T*)x + j, stride, k, m - j, (S*)states + j);
+      for (; j + Wide * kLanes<T> <= m; j += Wide * kLanes<T>)
+        block<Wide>((const T*)x + j, stride, k, m - j, (S*)states + j);
       for (; j < m; j += kLanes<T>) block<1>((const T*)x + j, stride, k, m - j, (S*)states + j);
     }
   }
-  template <int U> FL_FN void block(const T* x, int64_t stride, int64_t k, int64_t m, S* s) {
+  template <int U>
+  FL_FN void block(const T* x, int64_t stride, int64_t k, int64_t m, S* s) {
     constexpr int W = kLanes<T>;
     const int w = U == 1 && m < W ? int(m) : U * W;
     auto at = [&](int64_t i, int u) __attribute__((always_inline)) {
@@ -104,7 +108,9 @@ template <class T> struct Variance {
 
 // The variance of complex numbers, E|z - mean|^2, one element at a time (Welford).
 struct ComplexVariance {
-  struct S { double n, re, im, m2; };
+  struct S {
+    double n, re, im, m2;
+  };
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {0, 0, 0, 0};
   }
@@ -129,7 +135,8 @@ struct ComplexVariance {
       const S& b = ((const S*)from)[i];
       if (b.n == 0) continue;
       double total = a.n + b.n, re = b.re - a.re, im = b.im - a.im;
-      a = {total, a.re + re * (b.n / total), a.im + im * (b.n / total), a.m2 + b.m2 + (re * re + im * im) * (a.n * b.n / total)};
+      a = {total, a.re + re * (b.n / total), a.im + im * (b.n / total),
+           a.m2 + b.m2 + (re * re + im * im) * (a.n * b.n / total)};
     }
   }
   static void finish(const char* states, int64_t count, const Results& r, const FoldContext& c) {
@@ -138,24 +145,35 @@ struct ComplexVariance {
       double value = s[i].m2, mean[2] = {c.n ? s[i].re : __builtin_nan(""), c.n ? s[i].im : __builtin_nan("")};
       finish_variance(&value, 1, c);
       emit(&value, DType::Float64, 1, c.out_dtype, r.out + i * r.stride, r.stride);
-      if (r.out2) emit((const Complex<double>*)mean, DType::Complex128, 1, c.out2_dtype, r.out2 + i * r.stride2, r.stride2);
+      if (r.out2)
+        emit((const Complex<double>*)mean, DType::Complex128, 1, c.out2_dtype, r.out2 + i * r.stride2, r.stride2);
     }
   }
   static constexpr Fold fold = {DType::Complex128, sizeof(S), init, rows, columns, merge, finish};
 };
 
-template <class X> struct MaxOf {
+template <class X>
+struct MaxOf {
   using T = X;
   static constexpr bool scalar_is_fast = false;
   static constexpr T identity() { return -T(__builtin_inf()); }
   static constexpr T fill() { return identity(); }
-  template <class V> FL_FN V join(V a, V b) { return nan_max(a, b); }
-  template <class V> V map(V v) const { return v; }
+  template <class V>
+  FL_FN V join(V a, V b) {
+    return nan_max(a, b);
+  }
+  template <class V>
+  V map(V v) const {
+    return v;
+  }
 };
 
 // State: a shift (the maximum so far, 0 in place of an infinite or NaN one) and the sum of exp(x - shift).
-template <class T> struct LogSumExp {
-  struct S { double max, sum; };
+template <class T>
+struct LogSumExp {
+  struct S {
+    double max, sum;
+  };
   static double shift(double max) { return __builtin_isfinite(max) ? max : 0; }
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {-__builtin_inf(), 0};
@@ -178,7 +196,8 @@ template <class T> struct LogSumExp {
         double max = fold_block<MaxOf<T>>(p, k, MaxOf<T>());
         Vec<T> s = splat<Vec<T>>(T(shift(max))), a = {}, b = {};
         for (; q + 2 * W <= k; q += 2 * W) a += exp(vec_at(p + q) - s), b += exp(vec_at(p + q + W) - s);
-        for (; q < k; q += W) a += exp(k - q < W ? load_partial<T>(p + q, k - q, -T(__builtin_inf())) - s : vec_at(p + q) - s);
+        for (; q < k; q += W)
+          a += exp(k - q < W ? load_partial<T>(p + q, k - q, -T(__builtin_inf())) - s : vec_at(p + q) - s);
         join(((S*)states)[j], max, double(sum_lanes(a + b)));
       }
   }

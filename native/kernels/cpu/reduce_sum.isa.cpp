@@ -1,5 +1,5 @@
-// Folds that add or multiply: Sum, Mean, Prod, CountNonzero and the norms. Float and complex sums run in blocks of float
-// accumulators whose results are added in double.
+// Folds that add or multiply: Sum, Mean, Prod, CountNonzero and the norms. Float and complex sums run in blocks of
+// float accumulators whose results are added in double.
 #include "kernels/cpu/reduce_fold.h"
 
 namespace fl::cpu::FL_ISA {
@@ -8,50 +8,93 @@ namespace {
 constexpr int64_t kBlock = 4096;     // elements added in the element type
 constexpr int64_t kRowsBlock = 128;  // rows added in the element type
 
-template <class X> struct Sum {
+template <class X>
+struct Sum {
   using T = X;
   static constexpr bool scalar_is_fast = true;
   static constexpr T identity() { return T(0); }
   static constexpr T fill() { return T(0); }
-  template <class V> FL_FN V join(V a, V b) { return a + b; }
-  template <class V> V map(V v) const { return v; }
+  template <class V>
+  FL_FN V join(V a, V b) {
+    return a + b;
+  }
+  template <class V>
+  V map(V v) const {
+    return v;
+  }
 };
-template <class X> struct SumAbs : Sum<X> {
-  template <class V> V map(V v) const { return v < 0 ? -v : v; }
+template <class X>
+struct SumAbs : Sum<X> {
+  template <class V>
+  V map(V v) const {
+    return v < 0 ? -v : v;
+  }
 };
-template <class X> struct SumSquares : Sum<X> {
-  template <class V> V map(V v) const { return v * v; }
+template <class X>
+struct SumSquares : Sum<X> {
+  template <class V>
+  V map(V v) const {
+    return v * v;
+  }
 };
-template <class X> struct Prod {
+template <class X>
+struct Prod {
   using T = X;
   static constexpr bool scalar_is_fast = true;
   static constexpr T identity() { return T(1); }
   static constexpr T fill() { return T(1); }
-  template <class V> FL_FN V join(V a, V b) { return a * b; }
-  template <class V> V map(V v) const { return v; }
+  template <class V>
+  FL_FN V join(V a, V b) {
+    return a * b;
+  }
+  template <class V>
+  V map(V v) const {
+    return v;
+  }
 };
-template <class X> struct MaxAbs {
+template <class X>
+struct MaxAbs {
   using T = X;
   static constexpr bool scalar_is_fast = false;
   static constexpr T identity() { return T(0); }
   static constexpr T fill() { return T(0); }
-  template <class V> FL_FN V join(V a, V b) { return nan_max(a, b); }
-  template <class V> V map(V v) const { return v < 0 ? -v : v; }
+  template <class V>
+  FL_FN V join(V a, V b) {
+    return nan_max(a, b);
+  }
+  template <class V>
+  V map(V v) const {
+    return v < 0 ? -v : v;
+  }
 };
-template <class X> struct MinAbs {
+template <class X>
+struct MinAbs {
   using T = X;
   static constexpr bool scalar_is_fast = false;
   static constexpr T identity() { return T(__builtin_inf()); }
   static constexpr T fill() { return T(__builtin_inf()); }
-  template <class V> FL_FN V join(V a, V b) { return nan_min(a, b); }
-  template <class V> V map(V v) const { return v < 0 ? -v : v; }
+  template <class V>
+  FL_FN V join(V a, V b) {
+    return nan_min(a, b);
+  }
+  template <class V>
+  V map(V v) const {
+    return v < 0 ? -v : v;
+  }
 };
 
-template <class T> struct StateOf { using type = double; };
-template <> struct StateOf<uint64_t> { using type = uint64_t; };  // integers: their bits, which wrap
+template <class T>
+struct StateOf {
+  using type = double;
+};
+template <>
+struct StateOf<uint64_t> {
+  using type = uint64_t;
+};  // integers: their bits, which wrap
 
 // Results from states of type S, as values of type T: a mean, a root or the state itself.
-template <class T, class S> void finish_values(const S* s, int64_t count, T* values, const FoldContext& c) {
+template <class T, class S>
+void finish_values(const S* s, int64_t count, T* values, const FoldContext& c) {
   if (c.op == Reduce::Mean) {
     double n = double(c.n);
     for (int64_t i = 0; i < count; ++i) values[i] = T(double(s[i]) / n);
@@ -65,12 +108,17 @@ template <class T, class S> void finish_values(const S* s, int64_t count, T* val
 }
 
 // Parts: 2 for complex numbers, which are folded as pairs of T.
-template <class Op, int Parts = 1> struct Folded {
+template <class Op, int Parts = 1>
+struct Folded {
   using T = typename Op::T;
   using S = typename StateOf<T>::type;
-  struct Value { T parts[Parts]; };
-  static constexpr DType compute =
-      T(0.5) == T(0) ? DType::Int64 : Parts == 1 ? dtype_of<T>::value : sizeof(T) == 4 ? DType::Complex64 : DType::Complex128;
+  struct Value {
+    T parts[Parts];
+  };
+  static constexpr DType compute = T(0.5) == T(0)   ? DType::Int64
+                                   : Parts == 1     ? dtype_of<T>::value
+                                   : sizeof(T) == 4 ? DType::Complex64
+                                                    : DType::Complex128;
 
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count * Parts; ++i) ((S*)states)[i] = S(Op::identity());
@@ -163,12 +211,16 @@ struct CountBytes {
       for (int64_t j = 0; j < m; ++j) ((int64_t*)states)[j] += tile[j];
     }
   }
-  static constexpr Fold fold = {DType::UInt8, 8, init, rows, columns, Folded<Sum<uint64_t>>::merge, Folded<Sum<uint64_t>>::finish};
+  static constexpr Fold fold = {
+      DType::UInt8, 8, init, rows, columns, Folded<Sum<uint64_t>>::merge, Folded<Sum<uint64_t>>::finish};
 };
 
 // Products of complex numbers and sums of |x|^p: one element at a time, in double.
-template <class T> struct ComplexProd {
-  struct S { double re, im; };
+template <class T>
+struct ComplexProd {
+  struct S {
+    double re, im;
+  };
   static void init(char* states, int64_t count) {
     for (int64_t i = 0; i < count; ++i) ((S*)states)[i] = {1, 0};
   }
@@ -187,7 +239,8 @@ template <class T> struct ComplexProd {
   static constexpr Fold fold = {Folded<Sum<T>, 2>::compute, 16, init, rows, columns, merge, Folded<Sum<T>, 2>::finish};
 };
 
-template <class T> struct Powers {
+template <class T>
+struct Powers {
   static double power(T x, double p) {
     double a = x < 0 ? -double(x) : double(x);
     return p == 0 ? (x != 0 ? 1. : 0.) : p == 3 ? a * a * a : p == 4 ? (a * a) * (a * a) : __builtin_pow(a, p);
@@ -199,15 +252,17 @@ template <class T> struct Powers {
       ((double*)states)[j] += s;
     }
   }
-  static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t, const FoldContext& c) {
+  static void columns(const char* x, int64_t stride, int64_t n, int64_t m, char* states, int64_t,
+                      const FoldContext& c) {
     for (int64_t i = 0; i < n; ++i, x += stride)
       for (int64_t j = 0; j < m; ++j) ((double*)states)[j] += power(((const T*)x)[j], c.p);
   }
-  static constexpr Fold fold = {dtype_of<T>::value,   8, Folded<Sum<T>>::init, rows, columns,
-                                Folded<Sum<T>>::merge, Folded<Sum<T>>::finish};
+  static constexpr Fold fold = {dtype_of<T>::value,    8, Folded<Sum<T>>::init, rows, columns, Folded<Sum<T>>::merge,
+                                Folded<Sum<T>>::finish};
 };
 
-template <class T> const Fold* norm_fold(const FoldContext& c) {
+template <class T>
+const Fold* norm_fold(const FoldContext& c) {
   if (__builtin_isinf(c.p)) return c.p > 0 ? &Folded<MaxAbs<T>>::fold : &Folded<MinAbs<T>>::fold;
   if (c.p == 1 || (c.n == 1 && c.p != 0)) return &Folded<SumAbs<T>>::fold;
   if (c.p == 2) return &Folded<SumSquares<T>>::fold;
@@ -221,12 +276,18 @@ const Fold* sum_fold(Reduce op, DType compute, const FoldContext& c) {
   if (op == Reduce::Norm) return compute == DType::Float32 ? norm_fold<float>(c) : norm_fold<double>(c);
   switch (compute) {
     case DType::Bool:
-    case DType::UInt8: return &CountBytes::fold;
-    case DType::Int64: return prod ? &Folded<Prod<uint64_t>>::fold : &Folded<Sum<uint64_t>>::fold;
-    case DType::Float32: return prod ? &Folded<Prod<float>>::fold : &Folded<Sum<float>>::fold;
-    case DType::Float64: return prod ? &Folded<Prod<double>>::fold : &Folded<Sum<double>>::fold;
-    case DType::Complex64: return prod ? &ComplexProd<float>::fold : &Folded<Sum<float>, 2>::fold;
-    default: return prod ? &ComplexProd<double>::fold : &Folded<Sum<double>, 2>::fold;
+    case DType::UInt8:
+      return &CountBytes::fold;
+    case DType::Int64:
+      return prod ? &Folded<Prod<uint64_t>>::fold : &Folded<Sum<uint64_t>>::fold;
+    case DType::Float32:
+      return prod ? &Folded<Prod<float>>::fold : &Folded<Sum<float>>::fold;
+    case DType::Float64:
+      return prod ? &Folded<Prod<double>>::fold : &Folded<Sum<double>>::fold;
+    case DType::Complex64:
+      return prod ? &ComplexProd<float>::fold : &Folded<Sum<float>, 2>::fold;
+    default:
+      return prod ? &ComplexProd<double>::fold : &Folded<Sum<double>, 2>::fold;
   }
 }
 

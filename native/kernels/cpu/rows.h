@@ -1,5 +1,5 @@
-// What kernels over rows of floating elements share: scratch memory, blocks converted from and to Float16/BFloat16, sums and
-// maxima of rows. Included by *.isa.cpp sources only.
+// What kernels over rows of floating elements share: scratch memory, blocks converted from and to Float16/BFloat16,
+// sums and maxima of rows. Included by *.isa.cpp sources only.
 #pragma once
 #include <cstdlib>
 
@@ -11,7 +11,8 @@ namespace fl::cpu::FL_ISA {
 namespace {
 
 // n elements on the stack, or on the heap when they are many.
-template <class T> class Buffer {
+template <class T>
+class Buffer {
  public:
   explicit Buffer(int64_t n) : data_(n <= kLocal ? local_ : (T*)std::malloc(size_t(n) * sizeof(T))) {}
   ~Buffer() {
@@ -36,28 +37,38 @@ FL_FN void convert(DType from, const char* in, int64_t in_stride, DType to, char
   pointwise_kernels.cast[size_t(from)][size_t(to)](n, ptrs, strides, nullptr);
 }
 // n contiguous elements as T: where they lie if their type is T, else converted into `buffer`.
-template <class T> FL_FN const T* as(DType type, const char* in, int64_t n, T* buffer) {
+template <class T>
+FL_FN const T* as(DType type, const char* in, int64_t n, T* buffer) {
   if (type == dtype_of<T>::value) return (const T*)in;
   convert(type, in, int64_t(item_size(type)), dtype_of<T>::value, (char*)buffer, sizeof(T), n);
   return buffer;
 }
-template <class T> FL_FN void put(DType type, char* out, const T* values, int64_t n) {
+template <class T>
+FL_FN void put(DType type, char* out, const T* values, int64_t n) {
   convert(dtype_of<T>::value, (const char*)values, sizeof(T), type, out, int64_t(item_size(type)), n);
 }
 // One element.
-template <class T> FL_FN T get(DType type, const char* in) {
+template <class T>
+FL_FN T get(DType type, const char* in) {
   T value;
-  if (type == dtype_of<T>::value) __builtin_memcpy(&value, in, sizeof(T));
-  else convert(type, in, 0, dtype_of<T>::value, (char*)&value, sizeof(T), 1);
+  if (type == dtype_of<T>::value)
+    __builtin_memcpy(&value, in, sizeof(T));
+  else
+    convert(type, in, 0, dtype_of<T>::value, (char*)&value, sizeof(T), 1);
   return value;
 }
-template <class T> FL_FN void set(DType type, char* out, T value) {
-  if (type == dtype_of<T>::value) __builtin_memcpy(out, &value, sizeof(T));
-  else convert(dtype_of<T>::value, (const char*)&value, sizeof(T), type, out, 0, 1);
+template <class T>
+FL_FN void set(DType type, char* out, T value) {
+  if (type == dtype_of<T>::value)
+    __builtin_memcpy(out, &value, sizeof(T));
+  else
+    convert(dtype_of<T>::value, (const char*)&value, sizeof(T), type, out, 0, 1);
 }
 
-// Sum over vectors of a row: f(i) is the vector at element i, tail(i, k) that of its last k < lanes elements (0 elsewhere).
-template <class T, class F, class G> FL_FN Vec<T> sum_vectors(int64_t n, F f, G tail) {
+// Sum over vectors of a row: f(i) is the vector at element i, tail(i, k) that of its last k < lanes elements (0
+// elsewhere).
+template <class T, class F, class G>
+FL_FN Vec<T> sum_vectors(int64_t n, F f, G tail) {
   constexpr int W = kLanes<T>;
   Vec<T> a = {}, b = {}, c = {}, d = {};
   int64_t i = 0;
@@ -67,9 +78,10 @@ template <class T, class F, class G> FL_FN Vec<T> sum_vectors(int64_t n, F f, G 
   return (a + b) + (c + d);
 }
 
-// Mean and sum of squared deviations of at most a few thousand elements. The second pass also sums the deviations from the
-// rounded first mean, which corrects both results.
-template <class T> FL_FN void moments(const T* x, int64_t n, double& mean, double& m2) {
+// Mean and sum of squared deviations of at most a few thousand elements. The second pass also sums the deviations from
+// the rounded first mean, which corrects both results.
+template <class T>
+FL_FN void moments(const T* x, int64_t n, double& mean, double& m2) {
   constexpr int W = kLanes<T>;
   Vec<T> first = sum_vectors<T>(
       n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(x + i); },
@@ -78,7 +90,8 @@ template <class T> FL_FN void moments(const T* x, int64_t n, double& mean, doubl
   Vec<T> s1 = {}, s2 = {}, t1 = {}, t2 = {};
   int64_t i = 0;
   for (; i + 4 * W <= n; i += 4 * W) {
-    Vec<T> a = vec_at(x + i) - about, b = vec_at(x + i + W) - about, c = vec_at(x + i + 2 * W) - about, d = vec_at(x + i + 3 * W) - about;
+    Vec<T> a = vec_at(x + i) - about, b = vec_at(x + i + W) - about, c = vec_at(x + i + 2 * W) - about,
+           d = vec_at(x + i + 3 * W) - about;
     s1 += a + b;
     t1 += c + d;
     s2 += a * a + b * b;
@@ -95,7 +108,9 @@ template <class T> FL_FN void moments(const T* x, int64_t n, double& mean, doubl
 }
 
 // Running moments, joined after Chan, Golub & LeVeque 1983.
-struct Moments { double n, mean, m2; };
+struct Moments {
+  double n, mean, m2;
+};
 FL_FN void join(Moments& a, double n, double mean, double m2) {
   if (a.n == 0) {
     a = {n, mean, m2};
@@ -105,12 +120,22 @@ FL_FN void join(Moments& a, double n, double mean, double m2) {
   }
 }
 
-template <class V> FL_FN V larger(V a, V b) { return a > b ? a : b; }
-template <class V> FL_FN V log_lanes(V v) { return log(v); }
-template <class T> FL_FN T log_of(T x) { return log(splat<Vec<T>>(x))[0]; }
+template <class V>
+FL_FN V larger(V a, V b) {
+  return a > b ? a : b;
+}
+template <class V>
+FL_FN V log_lanes(V v) {
+  return log(v);
+}
+template <class T>
+FL_FN T log_of(T x) {
+  return log(splat<Vec<T>>(x))[0];
+}
 
 // The largest element. NaN may or may not win: what follows (exp of differences to it) is NaN either way.
-template <class T> FL_FN T max_of(const T* x, int64_t n) {
+template <class T>
+FL_FN T max_of(const T* x, int64_t n) {
   constexpr int W = kLanes<T>;
   const T lowest = -T(__builtin_inf());
   Vec<T> a = splat<Vec<T>>(lowest), b = a, c = a, d = a;
@@ -128,7 +153,8 @@ template <class T> FL_FN T max_of(const T* x, int64_t n) {
 }
 
 // y = f(x) over a row; x may be y.
-template <class T, class F> FL_FN void map_row(const T* x, T* y, int64_t n, F f) {
+template <class T, class F>
+FL_FN void map_row(const T* x, T* y, int64_t n, F f) {
   constexpr int W = kLanes<T>;
   int64_t i = 0;
   for (; i + 2 * W <= n; i += 2 * W) {

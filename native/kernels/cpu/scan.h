@@ -8,10 +8,11 @@
 namespace fl::cpu {
 
 enum class Scan : uint8_t {
-  Cumsum,          // any -> any, computed in the type of out (integers wrap; float for Float16/BFloat16)
-  Cumprod,         // any -> any
-  Cummax, Cummin,  // out = in, not complex; out2 Int64: place of the last element that is >= (<=) all before; NaN wins
-  Logcumsumexp,    // floating, out = in
+  Cumsum,   // any -> any, computed in the type of out (integers wrap; float for Float16/BFloat16)
+  Cumprod,  // any -> any
+  Cummax,   // out = in, not complex; out2 Int64: place of the last element that is >= all before it; NaN wins
+  Cummin,   // as Cummax with <=
+  Logcumsumexp,  // floating, out = in
 };
 
 struct ScanDesc {
@@ -24,8 +25,8 @@ struct ScanDesc {
   const int64_t* out_strides;   // [ndim] bytes
   const int64_t* out2_strides;  // [ndim] bytes or null
   const char* in;
-  char* out;                    // may equal `in` with the same strides and type
-  char* out2;                   // indices of Cummax/Cummin, else null
+  char* out;   // may equal `in` with the same strides and type
+  char* out2;  // indices of Cummax/Cummin, else null
 };
 
 struct ScanKernels {

@@ -1,5 +1,5 @@
-// Scans: blocks of elements are converted to double, int64 or complex double, scanned with a carry, and converted to the result.
-// Either one row at a time, or neighbouring rows together, one carry each.
+// Scans: blocks of elements are converted to double, int64 or complex double, scanned with a carry, and converted to
+// the result. Either one row at a time, or neighbouring rows together, one carry each.
 #include "kernels/cpu/scan.h"
 
 #include "kernels/cpu/rows.h"
@@ -12,22 +12,30 @@ constexpr int kMaxDims = 64;
 
 using Z = Complex<double>;
 
-template <class A> struct Add {
+template <class A>
+struct Add {
   static constexpr bool positions = false, associative = true;
   static A start() { return A(0); }
   FL_FN A join(A carry, A x) {
-    if constexpr (sizeof(A) == 16) return {carry.re + x.re, carry.im + x.im};
-    else if constexpr (__is_same(A, int64_t)) return int64_t(uint64_t(carry) + uint64_t(x));
-    else return carry + x;
+    if constexpr (sizeof(A) == 16)
+      return {carry.re + x.re, carry.im + x.im};
+    else if constexpr (__is_same(A, int64_t))
+      return int64_t(uint64_t(carry) + uint64_t(x));
+    else
+      return carry + x;
   }
 };
-template <class A> struct Multiply {
+template <class A>
+struct Multiply {
   static constexpr bool positions = false, associative = true;
   static A start() { return A(1); }
   FL_FN A join(A carry, A x) {
-    if constexpr (sizeof(A) == 16) return {carry.re * x.re - carry.im * x.im, carry.re * x.im + carry.im * x.re};
-    else if constexpr (__is_same(A, int64_t)) return int64_t(uint64_t(carry) * uint64_t(x));
-    else return carry * x;
+    if constexpr (sizeof(A) == 16)
+      return {carry.re * x.re - carry.im * x.im, carry.re * x.im + carry.im * x.re};
+    else if constexpr (__is_same(A, int64_t))
+      return int64_t(uint64_t(carry) * uint64_t(x));
+    else
+      return carry * x;
   }
 };
 struct LogAddExp {
@@ -39,7 +47,8 @@ struct LogAddExp {
     return high + __builtin_log1p(__builtin_exp(low - high));
   }
 };
-template <class A, bool Largest> struct Best {
+template <class A, bool Largest>
+struct Best {
   static constexpr bool positions = true;
   static A start() { return A(0); }
   FL_FN bool replaces(A x, A carry) { return x != x || (carry == carry && (Largest ? x >= carry : x <= carry)); }
@@ -47,8 +56,8 @@ template <class A, bool Largest> struct Best {
 
 struct Job {
   DType in_dtype, out_dtype;
-  int64_t n, in_step, out_step, index_step;                    // along the scan, bytes
-  int64_t width, in_across, out_across, index_across;          // neighbouring rows
+  int64_t n, in_step, out_step, index_step;            // along the scan, bytes
+  int64_t width, in_across, out_across, index_across;  // neighbouring rows
   int outer_dims;
   int64_t sizes[kMaxDims], in_strides[kMaxDims], out_strides[kMaxDims], index_strides[kMaxDims];
   int64_t outer;
@@ -56,7 +65,10 @@ struct Job {
   char *out, *index;
 };
 
-struct At { const char* in; char *out, *index; };
+struct At {
+  const char* in;
+  char *out, *index;
+};
 
 At place(const Job& job, int64_t i) {
   At at = {job.in, job.out, job.index};
@@ -71,7 +83,8 @@ At place(const Job& job, int64_t i) {
 }
 
 // One row of n elements.
-template <class A, class Op> void scan_row(const Job& job, At at) {
+template <class A, class Op>
+void scan_row(const Job& job, At at) {
   A block[kBlockLength], carry = Op::start();
   int64_t best = 0;
   for (int64_t i = 0; i < job.n; i += kBlockLength) {
@@ -97,12 +110,14 @@ template <class A, class Op> void scan_row(const Job& job, At at) {
     } else {
       for (; q < k; ++q) block[q] = carry = Op::join(carry, block[q]);
     }
-    convert(dtype_of<A>::value, (const char*)block, sizeof(A), job.out_dtype, at.out + i * job.out_step, job.out_step, k);
+    convert(dtype_of<A>::value, (const char*)block, sizeof(A), job.out_dtype, at.out + i * job.out_step, job.out_step,
+            k);
   }
 }
 
 // `width` rows side by side.
-template <class A, class Op> void scan_rows(const Job& job, At at, int64_t width) {
+template <class A, class Op>
+void scan_rows(const Job& job, At at, int64_t width) {
   A row[kBlockLength], carry[kBlockLength];
   int64_t best[kBlockLength];
   for (int64_t j = 0; j < width; ++j) carry[j] = Op::start(), best[j] = 0;
@@ -116,11 +131,13 @@ template <class A, class Op> void scan_rows(const Job& job, At at, int64_t width
     } else {
       for (int64_t j = 0; j < width; ++j) carry[j] = Op::join(carry[j], row[j]);
     }
-    convert(dtype_of<A>::value, (const char*)carry, sizeof(A), job.out_dtype, at.out + i * job.out_step, job.out_across, width);
+    convert(dtype_of<A>::value, (const char*)carry, sizeof(A), job.out_dtype, at.out + i * job.out_step, job.out_across,
+            width);
   }
 }
 
-template <class A, class Op> void run(const Job& job, double ns) {
+template <class A, class Op>
+void run(const Job& job, double ns) {
   const int64_t tiles = (job.width + kBlockLength - 1) / kBlockLength;
   const int64_t tile = job.width < kBlockLength ? job.width : kBlockLength;
   parallel_for(job.outer * tiles, ns * double(job.n * tile), [&](int64_t begin, int64_t end) {
@@ -130,8 +147,10 @@ template <class A, class Op> void run(const Job& job, double ns) {
       at.in += from * job.in_across;
       at.out += from * job.out_across;
       if (at.index) at.index += from * job.index_across;
-      if (w == 1) scan_row<A, Op>(job, at);
-      else scan_rows<A, Op>(job, at, w);
+      if (w == 1)
+        scan_row<A, Op>(job, at);
+      else
+        scan_rows<A, Op>(job, at, w);
     }
   });
 }
@@ -151,7 +170,8 @@ void scan(const ScanDesc& d) {
   int across = -1;
   for (int k = 0; k < d.ndim; ++k) {
     if (d.sizes[k] == 0) return;
-    if (k != d.dim && d.sizes[k] >= 8 && d.in_strides[k] < (across < 0 ? job.in_step : d.in_strides[across])) across = k;
+    if (k != d.dim && d.sizes[k] >= 8 && d.in_strides[k] < (across < 0 ? job.in_step : d.in_strides[across]))
+      across = k;
   }
   if (job.n == 1) across = -1;
   job.width = across < 0 ? 1 : d.sizes[across];
@@ -172,24 +192,36 @@ void scan(const ScanDesc& d) {
   const bool floating = is_floating(d.out_dtype), complex = is_complex(d.out_dtype);
   switch (d.op) {
     case Scan::Cumsum:
-      if (complex) run<Z, Add<Z>>(job, 3);
-      else if (floating) run<double, Add<double>>(job, 1.5);
-      else run<int64_t, Add<int64_t>>(job, 1);
+      if (complex)
+        run<Z, Add<Z>>(job, 3);
+      else if (floating)
+        run<double, Add<double>>(job, 1.5);
+      else
+        run<int64_t, Add<int64_t>>(job, 1);
       break;
     case Scan::Cumprod:
-      if (complex) run<Z, Multiply<Z>>(job, 5);
-      else if (floating) run<double, Multiply<double>>(job, 1.5);
-      else run<int64_t, Multiply<int64_t>>(job, 1.5);
+      if (complex)
+        run<Z, Multiply<Z>>(job, 5);
+      else if (floating)
+        run<double, Multiply<double>>(job, 1.5);
+      else
+        run<int64_t, Multiply<int64_t>>(job, 1.5);
       break;
     case Scan::Cummax:
-      if (floating) run<double, Best<double, true>>(job, 2);
-      else run<int64_t, Best<int64_t, true>>(job, 2);
+      if (floating)
+        run<double, Best<double, true>>(job, 2);
+      else
+        run<int64_t, Best<int64_t, true>>(job, 2);
       break;
     case Scan::Cummin:
-      if (floating) run<double, Best<double, false>>(job, 2);
-      else run<int64_t, Best<int64_t, false>>(job, 2);
+      if (floating)
+        run<double, Best<double, false>>(job, 2);
+      else
+        run<int64_t, Best<int64_t, false>>(job, 2);
       break;
-    case Scan::Logcumsumexp: run<double, LogAddExp>(job, 20); break;
+    case Scan::Logcumsumexp:
+      run<double, LogAddExp>(job, 20);
+      break;
   }
 }
 

@@ -15,7 +15,7 @@ struct SoftmaxDesc {
   bool log;         // log_softmax
   int64_t outer, n, inner;
   const char* in;
-  char* out;        // may equal `in` if the types are equal
+  char* out;  // may equal `in` if the types are equal
 };
 
 // softmax: grad_in = out * (grad - sum(grad * out)); log_softmax: grad_in = grad - exp(out) * sum(grad).
@@ -25,14 +25,14 @@ struct SoftmaxBackwardDesc {
   bool log;
   int64_t outer, n, inner;
   const char* grad;
-  const char* out;      // the result of the forward
-  char* grad_in;        // may equal `grad` if the types are equal
+  const char* out;  // the result of the forward
+  char* grad_in;    // may equal `grad` if the types are equal
 };
 
 enum class LossReduction : uint8_t { None, Mean, Sum };
 
-// Class targets: Int64, or UInt8. A target equal to ignore_index contributes nothing; any other outside [0, classes) is bad:
-// the kernel then reports it and has written nothing.
+// Class targets: Int64, or UInt8. A target equal to ignore_index contributes nothing; any other outside [0, classes) is
+// bad: the kernel then reports it and has written nothing.
 struct TargetStatus {
   bool ok;
   int64_t bad;  // the first bad target
@@ -44,7 +44,7 @@ struct NllDesc {
   DType target_dtype;  // Int64 or UInt8
   LossReduction reduction;
   int64_t batch, classes, spatial, ignore_index;
-  const char* x;       // log-probabilities; not read by the backward (may be null)
+  const char* x;  // log-probabilities; not read by the backward (may be null)
   const char* target;
   const char* weight;  // [classes] or null
   char* loss;          // forward: [batch, spatial] (None) or one element
@@ -53,11 +53,11 @@ struct NllDesc {
   char* grad_in;       // backward: [batch, classes, spatial], written completely
 };
 
-// log_softmax and nll_loss in one pass. Forward keeps the log-sum-exp of each (batch, spatial) place, so that neither the
-// log-probabilities nor their gradient are stored: the backward needs logits and lse.
-// With label smoothing e: loss = (1 - e) * nll + e / classes * sum_c(-w_c * logp_c), Mean divides both by the weights of the targets.
+// log_softmax and nll_loss in one pass. Forward keeps the log-sum-exp of each (batch, spatial) place, so that neither
+// the log-probabilities nor their gradient are stored: the backward needs logits and lse. With label smoothing e: loss
+// = (1 - e) * nll + e / classes * sum_c(-w_c * logp_c), Mean divides both by the weights of the targets.
 struct CrossEntropyDesc {
-  DType dtype;         // of logits, weight, loss, grads
+  DType dtype;  // of logits, weight, loss, grads
   DType target_dtype;
   LossReduction reduction;
   int64_t batch, classes, spatial, ignore_index;

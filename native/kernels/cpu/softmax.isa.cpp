@@ -1,5 +1,5 @@
-// Softmax and log-softmax, forward and backward: by rows (the dimension is contiguous), by tiles of columns (it is not), or,
-// for few columns, by gathered rows. Float16/BFloat16 go through blocks of float.
+// Softmax and log-softmax, forward and backward: by rows (the dimension is contiguous), by tiles of columns (it is
+// not), or, for few columns, by gathered rows. Float16/BFloat16 go through blocks of float.
 #include "kernels/cpu/softmax.h"
 
 #include "kernels/cpu/rows.h"
@@ -13,14 +13,14 @@ void cross_entropy_backward(const CrossEntropyDesc&);
 
 namespace {
 
-template <class T> void row_forward(const T* x, T* y, int64_t n, bool log) {
+template <class T>
+void row_forward(const T* x, T* y, int64_t n, bool log) {
   const T max = max_of(x, n);
   if (log) {
     Vec<T> sum = sum_vectors<T>(
         n, [&](int64_t i) __attribute__((always_inline)) { return exp(vec_at(x + i) - max); },
-        [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-          return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
-        });
+        [&](int64_t i, int64_t k)
+            __attribute__((always_inline)) { return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max); });
     const T log_sum = log_of(sum_lanes(sum));
     map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - max) - log_sum; });
     return;
@@ -41,7 +41,8 @@ template <class T> void row_forward(const T* x, T* y, int64_t n, bool log) {
   map_row(y, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return v * scale; });
 }
 
-template <class T> void row_backward(const T* g, const T* y, T* gx, int64_t n, bool log) {
+template <class T>
+void row_backward(const T* g, const T* y, T* gx, int64_t n, bool log) {
   auto tail = [&](int64_t i, int64_t k) __attribute__((always_inline)) {
     Vec<T> v = load_partial<T>(g + i, k, T(0));
     return log ? v : v * load_partial<T>(y + i, k, T(0));
@@ -53,23 +54,29 @@ template <class T> void row_backward(const T* g, const T* y, T* gx, int64_t n, b
       return v - exp(n - i < W ? load_partial<T>(y + i, n - i, T(0)) : vec_at(y + i)) * s;
     });
   } else {
-    T s = sum_lanes(sum_vectors<T>(n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(g + i) * vec_at(y + i); }, tail));
+    T s = sum_lanes(sum_vectors<T>(
+        n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(g + i) * vec_at(y + i); }, tail));
     map_row(g, gx, n, [&](Vec<T> v, int64_t i) __attribute__((always_inline)) {
       return (v - s) * (n - i < W ? load_partial<T>(y + i, n - i, T(0)) : vec_at(y + i));
     });
   }
 }
 
-template <class T> FL_FN Vec<T> load_some(const T* p, int64_t k) {
+template <class T>
+FL_FN Vec<T> load_some(const T* p, int64_t k) {
   return k >= kLanes<T> ? vec_at(p) : load_partial<T>(p, k, T(0));
 }
-template <class T> FL_FN void store_some(T* p, Vec<T> v, int64_t k) {
-  if (k >= kLanes<T>) store(p, v);
-  else store_partial<T>(p, v, k);
+template <class T>
+FL_FN void store_some(T* p, Vec<T> v, int64_t k) {
+  if (k >= kLanes<T>)
+    store(p, v);
+  else
+    store_partial<T>(p, v, k);
 }
 
 // The same for `width` neighbouring columns, rows `ldx` and `ldy` elements apart, one vector of columns at a time.
-template <class T> void columns_forward(const T* x, int64_t ldx, T* y, int64_t ldy, int64_t n, int64_t width, bool log) {
+template <class T>
+void columns_forward(const T* x, int64_t ldx, T* y, int64_t ldy, int64_t n, int64_t width, bool log) {
   for (int64_t j = 0; j < width; j += kLanes<T>) {
     const int64_t k = width - j;
     Vec<T> max = splat<Vec<T>>(-T(__builtin_inf())), sum = {};
@@ -115,20 +122,27 @@ int64_t tile_width(int64_t n, int64_t inner) {
 }
 
 // Elements (0..n, 0..width) at `in`, rows `ld` elements apart, densely into `out` as T.
-template <class T> void gather(DType type, const char* in, int64_t ld, int64_t n, int64_t width, T* out) {
+template <class T>
+void gather(DType type, const char* in, int64_t ld, int64_t n, int64_t width, T* out) {
   const int64_t size = int64_t(item_size(type));
-  if (width == 1) convert(type, in, ld * size, dtype_of<T>::value, (char*)out, sizeof(T), n);
+  if (width == 1)
+    convert(type, in, ld * size, dtype_of<T>::value, (char*)out, sizeof(T), n);
   else
-    for (int64_t i = 0; i < n; ++i) convert(type, in + i * ld * size, size, dtype_of<T>::value, (char*)(out + i * width), sizeof(T), width);
+    for (int64_t i = 0; i < n; ++i)
+      convert(type, in + i * ld * size, size, dtype_of<T>::value, (char*)(out + i * width), sizeof(T), width);
 }
-template <class T> void scatter(DType type, char* out, int64_t ld, int64_t n, int64_t width, const T* in) {
+template <class T>
+void scatter(DType type, char* out, int64_t ld, int64_t n, int64_t width, const T* in) {
   const int64_t size = int64_t(item_size(type));
-  if (width == 1) convert(dtype_of<T>::value, (const char*)in, sizeof(T), type, out, ld * size, n);
+  if (width == 1)
+    convert(dtype_of<T>::value, (const char*)in, sizeof(T), type, out, ld * size, n);
   else
-    for (int64_t i = 0; i < n; ++i) convert(dtype_of<T>::value, (const char*)(in + i * width), sizeof(T), type, out + i * ld * size, size, width);
+    for (int64_t i = 0; i < n; ++i)
+      convert(dtype_of<T>::value, (const char*)(in + i * width), sizeof(T), type, out + i * ld * size, size, width);
 }
 
-template <class T> void forward(const SoftmaxDesc& d) {
+template <class T>
+void forward(const SoftmaxDesc& d) {
   const int64_t n = d.n, inner = d.inner, is = int64_t(item_size(d.in_dtype)), os = int64_t(item_size(d.out_dtype));
   const bool direct = d.in_dtype == dtype_of<T>::value && d.out_dtype == d.in_dtype;
   const double ns = double(n) * (d.in_dtype == DType::Float64 ? 2. : .6);
@@ -161,18 +175,22 @@ template <class T> void forward(const SoftmaxDesc& d) {
         continue;
       }
       gather<T>(d.in_dtype, in, inner, n, w, block);
-      if (w == 1) row_forward<T>(block, block, n, d.log);
-      else columns_forward<T>(block, w, block, w, n, w, d.log);
+      if (w == 1)
+        row_forward<T>(block, block, n, d.log);
+      else
+        columns_forward<T>(block, w, block, w, n, w, d.log);
       scatter<T>(d.out_dtype, out, inner, n, w, block);
     }
   });
 }
 
-template <class T> void backward(const SoftmaxBackwardDesc& d) {
+template <class T>
+void backward(const SoftmaxBackwardDesc& d) {
   const int64_t n = d.n, inner = d.inner, is = int64_t(item_size(d.dtype)), os = int64_t(item_size(d.grad_in_dtype));
   const bool direct = d.dtype == dtype_of<T>::value && d.grad_in_dtype == d.dtype;
   const double ns = double(n) * (d.dtype == DType::Float64 ? 2. : .6);
-  const int64_t width = inner == 1 || inner < kFewColumns ? 1 : tile_width(n, inner), tiles = (inner + width - 1) / width;
+  const int64_t width = inner == 1 || inner < kFewColumns ? 1 : tile_width(n, inner),
+                tiles = (inner + width - 1) / width;
   parallel_for(d.outer * tiles, ns * double(width), [&](int64_t begin, int64_t end) {
     const bool in_place = direct && (width > 1 || inner == 1);
     Buffer<T> grad(in_place ? 0 : n * width), result(in_place ? 0 : n * width);
@@ -182,14 +200,18 @@ template <class T> void backward(const SoftmaxBackwardDesc& d) {
       const char *g = d.grad + at * is, *y = d.out + at * is;
       char* gx = d.grad_in + at * os;
       if (in_place) {
-        if (inner == 1) row_backward((const T*)g, (const T*)y, (T*)gx, n, d.log);
-        else columns_backward((const T*)g, (const T*)y, inner, (T*)gx, inner, n, w, d.log);
+        if (inner == 1)
+          row_backward((const T*)g, (const T*)y, (T*)gx, n, d.log);
+        else
+          columns_backward((const T*)g, (const T*)y, inner, (T*)gx, inner, n, w, d.log);
         continue;
       }
       gather<T>(d.dtype, g, inner, n, w, grad);
       gather<T>(d.dtype, y, inner, n, w, result);
-      if (w == 1) row_backward<T>(grad, result, grad, n, d.log);
-      else columns_backward<T>(grad, result, w, grad, w, n, w, d.log);
+      if (w == 1)
+        row_backward<T>(grad, result, grad, n, d.log);
+      else
+        columns_backward<T>(grad, result, w, grad, w, n, w, d.log);
       scatter<T>(d.grad_in_dtype, gx, inner, n, w, grad);
     }
   });
@@ -197,19 +219,24 @@ template <class T> void backward(const SoftmaxBackwardDesc& d) {
 
 void softmax(const SoftmaxDesc& d) {
   if (d.outer * d.n * d.inner == 0) return;
-  if (d.in_dtype == DType::Float64 || d.out_dtype == DType::Float64) forward<double>(d);
-  else forward<float>(d);
+  if (d.in_dtype == DType::Float64 || d.out_dtype == DType::Float64)
+    forward<double>(d);
+  else
+    forward<float>(d);
 }
 
 void softmax_backward(const SoftmaxBackwardDesc& d) {
   if (d.outer * d.n * d.inner == 0) return;
-  if (d.dtype == DType::Float64 || d.grad_in_dtype == DType::Float64) backward<double>(d);
-  else backward<float>(d);
+  if (d.dtype == DType::Float64 || d.grad_in_dtype == DType::Float64)
+    backward<double>(d);
+  else
+    backward<float>(d);
 }
 
 }  // namespace
 
 extern const SoftmaxKernels softmax_kernels;
-const SoftmaxKernels softmax_kernels = {softmax, softmax_backward, nll, nll_backward, cross_entropy, cross_entropy_backward};
+const SoftmaxKernels softmax_kernels = {softmax,      softmax_backward, nll,
+                                        nll_backward, cross_entropy,    cross_entropy_backward};
 
 }  // namespace fl::cpu::FL_ISA

@@ -170,11 +170,10 @@ class inference_mode(_ContextDecorator):
         self.mode = mode
 
     def __enter__(self) -> None:
-        self._guard = torch._C._InferenceMode(self.mode)
-        self._guard.__enter__()
+        self.prev = torch._C._set_inference(self.mode)
 
     def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
-        self._guard.__exit__(exc_type, exc_value, traceback)
+        torch._C._restore_inference(*self.prev)
 
     def clone(self) -> inference_mode:
         return type(self)(self.mode)

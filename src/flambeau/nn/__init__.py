@@ -2,13 +2,14 @@
 
 from . import functional, init
 from . import modules as modules
+from .modules import Module
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
-# Not `import *`, which would load the files of the other names as well.
-globals().update({name: getattr(modules, name) for name in modules._LOADED})
-
-# Loaded when first asked for: sub-packages, and classes of less used files.
+# Loaded when first asked for, as are the classes.
 _SUBPACKAGES = ("utils", "parallel", "attention", "grad", "common_types")
+
+__all__ = [*modules.__all__, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter",
+           "factory_kwargs", "functional", "init", "modules", "parallel", "parameter", "utils"]
 
 
 def factory_kwargs(kwargs: dict | None) -> dict:
@@ -33,7 +34,7 @@ def factory_kwargs(kwargs: dict | None) -> dict:
 
 
 def __getattr__(name: str):
-    if name in modules._LATER:
+    if name in modules._FILE_OF:
         value = getattr(modules, name)
     elif name in ("DataParallel",):
         from .parallel import DataParallel as value
@@ -48,4 +49,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *modules._LATER, *_SUBPACKAGES, "DataParallel"})
+    return sorted({*globals(), *__all__, *_SUBPACKAGES})

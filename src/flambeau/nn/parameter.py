@@ -1,4 +1,4 @@
-"""Parameter and Buffer: the tensor types that a Module registers on assignment, and their uninitialised (lazy) forms."""
+"""Parameter and Buffer: the tensors a Module registers on assignment, and their uninitialised (lazy) forms."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             return Tensor._make_subclass(cls, data, requires_grad)
         made = data.detach().requires_grad_(requires_grad)
         if type(made) is not type(data):
-            message = (f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() "
-                       f"returns an instance of the same type, but return type {type(made).__name__} was found instead.")
+            message = (
+                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() "
+                f"returns an instance of the same type, but return type {type(made).__name__} was found instead."
+            )
             raise RuntimeError(message)
         made._is_param = True
         return made
@@ -98,9 +100,11 @@ class UninitializedTensorMixin:
         name = getattr(func, "__name__", "")
         if name in cls._allowed_names or type(func).__name__ == "method-wrapper" or name in ("__get__", "__set__"):
             return super().__torch_function__(func, types, args, kwargs or {})
-        raise ValueError(f"Attempted to use an uninitialized parameter in {func}. This happens with a `LazyModule` (or a "
-                         "hand-made UninitializedParameter) before its first `forward`; run `forward` with a dummy "
-                         "batch to initialize the parameters.")
+        raise ValueError(
+            f"Attempted to use an uninitialized parameter in {func}. This happens with a `LazyModule` (or a "
+            "hand-made UninitializedParameter) before its first `forward`; run `forward` with a dummy "
+            "batch to initialize the parameters."
+        )
 
 
 def is_lazy(param) -> bool:

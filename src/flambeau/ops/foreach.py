@@ -9,8 +9,8 @@ import flambeau as torch
 from .._operator import plain
 
 _UNARY = ("abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "erfc", "exp", "expm1", "floor", "frac",
-          "lgamma", "log", "log10", "log1p", "log2", "neg", "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh",
-          "sqrt", "tan", "tanh", "trunc")
+          "lgamma", "log", "log10", "log1p", "log2", "neg", "reciprocal", "round", "rsqrt", "sigmoid", "sign", "sin",
+          "sinh", "sqrt", "tan", "tanh", "trunc")
 _BINARY = ("add", "clamp_max", "clamp_min", "div", "maximum", "minimum", "mul", "pow", "sub")
 _TERNARY = ("addcdiv", "addcmul")
 

@@ -47,9 +47,9 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     _check(p)
     dimensions = input.dim()
     if dimensions not in (2, 3):
-        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {dimensions}D input. Note that dropout1d "
-                           "exists to provide channel-wise dropout on inputs with 1 spatial dimension, a channel "
-                           "dimension, and an optional batch dimension (i.e. 2D or 3D inputs).")
+        raise RuntimeError(
+            f"dropout1d: Expected 2D or 3D input, but received a {dimensions}D input; use dropout for others"
+        )
     if dimensions == 3:
         return _feature_dropout(input, p, training, inplace)
     batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
@@ -63,17 +63,17 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     _check(p)
     dimensions = input.dim()
     if dimensions not in (3, 4):
-        warnings.warn(f"dropout2d: Received a {dimensions}-D input to dropout2d, which is deprecated and will result in an "
-                      "error in a future release. To retain the behavior and silence this warning, please use dropout "
-                      "instead. Note that dropout2d exists to provide channel-wise dropout on inputs with 2 spatial "
-                      "dimensions, a channel dimension, and an optional batch dimension (i.e. 3D or 4D inputs).",
-                      stacklevel=2)
+        warnings.warn(
+            f"dropout2d: Received a {dimensions}-D input to dropout2d, which is deprecated; use dropout for inputs "
+            "that are not (N, C, H, W)",
+            stacklevel=2,
+        )
     if dimensions == 3:
-        warnings.warn("dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
-                      "desired - input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will "
-                      "change in a future release to interpret the input as one without a batch dimension, i.e. shape "
-                      "(C, H, W). To maintain the 1D channel-wise dropout behavior, please switch to using dropout1d "
-                      "instead.", stacklevel=2)
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d, which is taken as (N, C, L); use dropout1d for that, "
+            "since (C, H, W) may be meant by it one day",
+            stacklevel=2,
+        )
     return _feature_dropout(input, p, training, inplace)
 
 
@@ -83,11 +83,11 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     _check(p)
     dimensions = input.dim()
     if dimensions not in (4, 5):
-        warnings.warn(f"dropout3d: Received a {dimensions}-D input to dropout3d, which is deprecated and will result in an "
-                      "error in a future release. To retain the behavior and silence this warning, please use dropout "
-                      "instead. Note that dropout3d exists to provide channel-wise dropout on inputs with 3 spatial "
-                      "dimensions, a channel dimension, and an optional batch dimension (i.e. 4D or 5D inputs).",
-                      stacklevel=2)
+        warnings.warn(
+            f"dropout3d: Received a {dimensions}-D input to dropout3d, which is deprecated; use dropout for inputs "
+            "that are not (N, C, D, H, W) or (C, D, H, W)",
+            stacklevel=2,
+        )
     if dimensions != 4:
         return _feature_dropout(input, p, training, inplace)
     batch = input.unsqueeze_(0) if inplace else input.unsqueeze(0)

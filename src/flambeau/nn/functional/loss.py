@@ -39,9 +39,11 @@ def _reduce(loss: Tensor, reduction: str) -> Tensor:
 
 def _warn_sizes(input: Tensor, target: Tensor) -> None:
     if target.size() != input.size():
-        warnings.warn(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This "
-                      "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-                      stacklevel=3)
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This "
+            "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
 
 
 def _weighted(error: Tensor, weight: Tensor, reduction: str) -> Tensor:
@@ -73,7 +75,9 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     >>> torch.nn.functional.cross_entropy(torch.zeros(1, 4), torch.tensor([2]))
     tensor(1.3863)
     """
-    number = _get_enum(reduction) if size_average is None and reduce is None else _number(reduction, size_average, reduce)
+    number = (
+        _get_enum(reduction) if size_average is None and reduce is None else _number(reduction, size_average, reduce)
+    )
     return _nn.cross_entropy_loss(input, target, weight, number, ignore_index, label_smoothing)
 
 
@@ -119,9 +123,8 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, redu
     """target * (log target - input), for log-probabilities `input`; "batchmean" divides by the batch size."""
     word = _word(reduction, size_average, reduce)
     if word == "mean":
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' "
-                      "divides only by the batch size, and aligns with the KL div math definition.'mean' will be changed "
-                      "to behave the same as 'batchmean' in the next major release.", stacklevel=2)
+        warnings.warn("kl_div: reduction: 'mean' divides the total loss by the number of elements; use 'batchmean' for "
+                      "the mathematical definition, which divides by the batch size", stacklevel=2)
     if word == "batchmean":
         loss = torch.kl_div(input, target, 2, log_target=log_target)
         return loss / input.size(0) if input.dim() != 0 else loss
@@ -173,8 +176,10 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     """-(target * log input + (1 - target) * log(1 - input)), for probabilities `input`."""
     number = _number(reduction, size_average, reduce)
     if target.size() != input.size():
-        raise ValueError(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
-                         "deprecated. Please ensure they have the same size.")
+        raise ValueError(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
+            "deprecated. Please ensure they have the same size."
+        )
     if weight is not None:
         weight = weight.expand(torch.broadcast_shapes(target.size(), weight.size()))
     return _nn.binary_cross_entropy(input, target, weight, number)
@@ -255,8 +260,15 @@ def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = 
 
 
 @overridable
-def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
-                        size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """max(0, -target * (input1 - input2) + margin), for targets 1 and -1."""
     number = _number(reduction, size_average, reduce)
     if not input1.dim() == input2.dim() == target.dim():
@@ -293,8 +305,15 @@ def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | 
 
 
 @overridable
-def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
-                          size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """1 - cos where target is 1, max(0, cos - margin) where it is -1."""
     return torch.cosine_embedding_loss(input1, input2, target, margin, _number(reduction, size_average, reduce))
 

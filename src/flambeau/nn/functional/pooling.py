@@ -14,8 +14,9 @@ _nn = torch._C._nn
 def max_pool1d_with_indices(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,
                             return_indices: bool = False):
     """max_pool1d together with the positions of the maxima."""
-    return torch.max_pool1d_with_indices(input, kernel_size, kernel_size if stride is None else stride, padding, dilation,
-                                         ceil_mode)
+    return torch.max_pool1d_with_indices(
+        input, kernel_size, kernel_size if stride is None else stride, padding, dilation, ceil_mode
+    )
 
 
 def max_pool2d_with_indices(input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,

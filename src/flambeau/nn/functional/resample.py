@@ -20,8 +20,10 @@ _SMOOTH = {"linear": (3, "upsample_linear1d"), "bilinear": (4, "upsample_bilinea
 def _per_dimension(value, n: int, what: str) -> list:
     if isinstance(value, (list, tuple)):
         if len(value) != n:
-            raise ValueError(f"Input and output must have the same number of spatial dimensions, but got input with {n} "
-                             f"spatial dimensions and {what} of {value}; expected input (N, C, d1, ..., dK) and K numbers.")
+            raise ValueError(
+                f"Input and output must have the same number of spatial dimensions, but got input with {n} "
+                f"spatial dimensions and {what} of {value}; expected input (N, C, d1, ..., dK) and K numbers."
+            )
         return list(value)
     return [value] * n
 
@@ -112,15 +114,18 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
                 align_corners: bool | None = None) -> Tensor:
     """Sample an (N, C, H, W) or (N, C, D, H, W) input at the positions `grid` (..., x, y[, z]) in [-1, 1]."""
     if mode not in GRID_SAMPLE_INTERPOLATION_MODES:
-        raise ValueError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: "
-                         f"'{mode}'")
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+        )
     if padding_mode not in GRID_SAMPLE_PADDING_MODES:
         raise ValueError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
                          f"but got: '{padding_mode}'")
     if align_corners is None:
-        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. "
-                      "Please specify align_corners=True if the old behavior is desired. See the documentation of "
-                      "grid_sample for details.", stacklevel=2)
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False; give align_corners "
+            "to silence this",
+            stacklevel=2,
+        )
         align_corners = False
     return torch.grid_sampler(input, grid, GRID_SAMPLE_INTERPOLATION_MODES[mode],
                               GRID_SAMPLE_PADDING_MODES[padding_mode], align_corners)
@@ -130,18 +135,24 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
 def affine_grid(theta: Tensor, size, align_corners: bool | None = None) -> Tensor:
     """The sampling grid of affine maps `theta` (N, 2, 3) or (N, 3, 4) for outputs of shape `size`."""
     if align_corners is None:
-        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. "
-                      "Please specify align_corners=True if the old behavior is desired. See the documentation of "
-                      "grid_sample for details.", stacklevel=2)
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False; give align_corners "
+            "to silence this",
+            stacklevel=2,
+        )
         align_corners = False
     if not theta.is_floating_point():
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) == 4:
         if theta.dim() != 3 or theta.shape[-2:] != (2, 3):
-            raise ValueError(f"Expected a batch of 2D affine matrices of shape Nx2x3 for size {size}. Got {theta.shape}.")
+            raise ValueError(
+                f"Expected a batch of 2D affine matrices of shape Nx2x3 for size {size}. Got {theta.shape}."
+            )
     elif len(size) == 5:
         if theta.dim() != 3 or theta.shape[-2:] != (3, 4):
-            raise ValueError(f"Expected a batch of 3D affine matrices of shape Nx3x4 for size {size}. Got {theta.shape}.")
+            raise ValueError(
+                f"Expected a batch of 3D affine matrices of shape Nx3x4 for size {size}. Got {theta.shape}."
+            )
     else:
         raise NotImplementedError("affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, "
                                   f"respectively. Got size {size}.")

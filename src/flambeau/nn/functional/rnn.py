@@ -96,7 +96,9 @@ def _layers(step, input: Tensor, hx: tuple, params, has_biases: bool, num_layers
         for d in range(directions):
             k = layer * directions + d
             weights = list(params[k * each:(k + 1) * each])
-            output, hidden = _direction(step, input, tuple(s[k] for s in states), weights, has_biases, batch_sizes, d == 1)
+            output, hidden = _direction(
+                step, input, tuple(s[k] for s in states), weights, has_biases, batch_sizes, d == 1
+            )
             outputs.append(output)
             last.append(hidden)
         input = outputs[0] if directions == 1 else torch.cat(outputs, dim=-1)

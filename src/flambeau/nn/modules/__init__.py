@@ -1,60 +1,74 @@
-"""All module classes. Those of less used files are loaded when they are first asked for."""
+"""All module classes. A file is loaded when one of its classes is first asked for."""
 
-from .activation import *  # noqa: F403
-from .activation import __all__ as _activation
-from .batchnorm import *  # noqa: F403
-from .batchnorm import __all__ as _batchnorm
-from .container import *  # noqa: F403
-from .container import __all__ as _container
-from .conv import *  # noqa: F403
-from .conv import __all__ as _conv
-from .dropout import *  # noqa: F403
-from .dropout import __all__ as _dropout
-from .linear import *  # noqa: F403
-from .linear import __all__ as _linear
-from .loss import *  # noqa: F403
-from .loss import __all__ as _loss
+from __future__ import annotations
+
+import importlib
+
 from .module import Module
-from .normalization import *  # noqa: F403
-from .normalization import __all__ as _normalization
-from .pooling import *  # noqa: F403
-from .pooling import __all__ as _pooling
-from .shape import *  # noqa: F403
-from .shape import __all__ as _shape
-from .sparse import *  # noqa: F403
-from .sparse import __all__ as _sparse
 
-_LATER = {
-    **dict.fromkeys(("CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d", "ConstantPad2d", "ConstantPad3d",
-                     "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d", "ReplicationPad1d", "ReplicationPad2d",
-                     "ReplicationPad3d", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d"), "padding"),
-    **dict.fromkeys(("RNNBase", "RNN", "LSTM", "GRU", "RNNCellBase", "RNNCell", "LSTMCell", "GRUCell"), "rnn"),
-    **dict.fromkeys(("Transformer", "TransformerEncoder", "TransformerDecoder", "TransformerEncoderLayer",
-                     "TransformerDecoderLayer"), "transformer"),
-    "MultiheadAttention": "attention",
-    "AdaptiveLogSoftmaxWithLoss": "adaptive",
+_FILES = {
+    "activation": (
+        "Threshold ReLU RReLU Hardtanh ReLU6 Sigmoid Hardsigmoid Tanh SiLU Mish Hardswish ELU CELU SELU GLU "
+        "GELU Hardshrink LeakyReLU LogSigmoid Softplus Softshrink PReLU Softsign Tanhshrink Softmin Softmax "
+        "Softmax2d LogSoftmax"
+    ),
+    "attention": "MultiheadAttention",
+    "adaptive": "AdaptiveLogSoftmaxWithLoss",
+    "batchnorm": (
+        "BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d "
+        "InstanceNorm1d InstanceNorm2d InstanceNorm3d LazyInstanceNorm1d LazyInstanceNorm2d "
+        "LazyInstanceNorm3d"
+    ),
+    "container": "Container Sequential ModuleList ModuleDict ParameterList ParameterDict",
+    "conv": (
+        "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d LazyConv1d LazyConv2d "
+        "LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d"
+    ),
+    "dropout": "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout",
+    "linear": "Bilinear Identity LazyLinear Linear",
+    "loss": (
+        "L1Loss NLLLoss NLLLoss2d PoissonNLLLoss GaussianNLLLoss KLDivLoss MSELoss BCELoss BCEWithLogitsLoss "
+        "HingeEmbeddingLoss MultiLabelMarginLoss SmoothL1Loss HuberLoss SoftMarginLoss CrossEntropyLoss "
+        "LinearCrossEntropyLoss LinearCrossEntropyOptions MultiLabelSoftMarginLoss CosineEmbeddingLoss "
+        "MarginRankingLoss MultiMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss CTCLoss"
+    ),
+    "normalization": "LocalResponseNorm CrossMapLRN2d LayerNorm GroupNorm RMSNorm",
+    "padding": (
+        "CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d ReflectionPad1d "
+        "ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d ZeroPad1d "
+        "ZeroPad2d ZeroPad3d"
+    ),
+    "pooling": (
+        "MaxPool1d MaxPool2d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d AvgPool1d AvgPool2d AvgPool3d "
+        "FractionalMaxPool2d FractionalMaxPool3d LPPool1d LPPool2d LPPool3d AdaptiveMaxPool1d "
+        "AdaptiveMaxPool2d AdaptiveMaxPool3d AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d"
+    ),
+    "rnn": "RNNBase RNN LSTM GRU RNNCellBase RNNCell LSTMCell GRUCell",
+    "shape": (
+        "Flatten Unflatten Fold Unfold PixelShuffle PixelUnshuffle ChannelShuffle Upsample "
+        "UpsamplingNearest2d UpsamplingBilinear2d PairwiseDistance CosineSimilarity"
+    ),
+    "sparse": "Embedding EmbeddingBag",
+    "transformer": (
+        "Transformer TransformerEncoder TransformerDecoder TransformerEncoderLayer TransformerDecoderLayer"
+    ),
 }
+_FILE_OF = {name: file for file, names in _FILES.items() for name in names.split()}
+_OTHER_FILES = ("channelshuffle", "distance", "flatten", "fold", "instancenorm", "lazy", "pixelshuffle",
+                "sync_batchnorm", "upsampling", "utils")
 
-_LOADED = ("Module", *_activation, *_batchnorm, *_container, *_conv, *_dropout, *_linear, *_loss, *_normalization,
-           *_pooling, *_shape, *_sparse)
-__all__ = [*_LOADED, *_LATER]
-
-_FILES = ("padding", "rnn", "transformer", "attention", "adaptive", "sync_batchnorm", "flatten", "fold", "pixelshuffle",
-          "channelshuffle", "upsampling", "distance", "instancenorm", "lazy")
+__all__ = ["Module", *_FILE_OF]
 
 
 def __getattr__(name: str):
-    import importlib
-
-    if name in _LATER:
-        value = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
-    elif name in _FILES:
+    if name in _FILE_OF:
+        value = getattr(importlib.import_module(f".{_FILE_OF[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    if name in _FILES or name in _OTHER_FILES:
         return importlib.import_module(f".{name}", __name__)
-    else:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    globals()[name] = value
-    return value
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_FILE_OF, *_FILES, *_OTHER_FILES})

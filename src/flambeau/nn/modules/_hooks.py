@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 
-import flambeau as torch
 from flambeau import Tensor
 
 # Hooks on every module. The names are what programs that clear or inspect them use.
@@ -20,7 +19,12 @@ _global_buffer_registration_hooks: OrderedDict = OrderedDict()
 _global_module_registration_hooks: OrderedDict = OrderedDict()
 _global_parameter_registration_hooks: OrderedDict = OrderedDict()
 
-_call_hook_tables = (_global_backward_pre_hooks, _global_backward_hooks, _global_forward_pre_hooks, _global_forward_hooks)
+_call_hook_tables = (
+    _global_backward_pre_hooks,
+    _global_backward_hooks,
+    _global_forward_pre_hooks,
+    _global_forward_hooks,
+)
 
 
 def _has_any_global_hook() -> bool:
@@ -41,7 +45,7 @@ def _add(table: OrderedDict, hook, prepend: bool = False, flags: tuple = ()):
 
 
 def register_module_buffer_registration_hook(hook):
-    """Call `hook(module, name, buffer)` at every register_buffer; what it returns, if not None, is registered instead."""
+    """Call `hook(module, name, buffer)` at every register_buffer; a result replaces the buffer."""
     return _add(_global_buffer_registration_hooks, hook)
 
 
@@ -145,9 +149,13 @@ class HookMixin:
         >>> handle.remove()
         """
         self.__dict__["_hooked"] = True
-        return _add(self._forward_pre_hooks, hook, prepend, (self._forward_pre_hooks_with_kwargs,) if with_kwargs else ())
+        return _add(
+            self._forward_pre_hooks, hook, prepend, (self._forward_pre_hooks_with_kwargs,) if with_kwargs else ()
+        )
 
-    def register_forward_hook(self, hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False):
+    def register_forward_hook(
+        self, hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ):
         """Call `hook(module, args, output)` after forward; a result that is not None replaces the output.
 
         `with_kwargs`: `hook(module, args, kwargs, output)`. `always_call`: also when forward raises.
@@ -158,7 +166,7 @@ class HookMixin:
         return _add(self._forward_hooks, hook, prepend, tuple(flags))
 
     def register_full_backward_pre_hook(self, hook, prepend: bool = False):
-        """Call `hook(module, grad_output)` before the module's gradients are computed; a result replaces grad_output."""
+        """Call `hook(module, grad_output)` before the module's gradients are computed; a result replaces it."""
         self.__dict__["_hooked"] = True
         return _add(self._backward_pre_hooks, hook, prepend)
 
@@ -228,8 +236,11 @@ def _call_impl(self, *args, **kwargs):
                         state[2] = changed
                 except Exception as error:
                     kind = "global module" if hooks is _global_forward_hooks else "module"
-                    warnings.warn(f"{kind} forward hook with ``always_call=True`` raised an exception that was silenced "
-                                  f"as another error was raised in forward: {error}", stacklevel=2)
+                    warnings.warn(
+                        f"{kind} forward hook with ``always_call=True`` raised an exception that was silenced "
+                        f"as another error was raised in forward: {error}",
+                        stacklevel=2,
+                    )
         raise
 
 

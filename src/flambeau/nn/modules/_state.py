@@ -7,7 +7,6 @@ import warnings
 from collections import OrderedDict, namedtuple
 
 import flambeau as torch
-from flambeau import Tensor
 
 from ..parameter import Parameter, is_lazy
 from ._hooks import _add, _WrappedHook
@@ -30,7 +29,7 @@ class StateMixin:
     """The methods of Module about its state dictionary."""
 
     def _register_state_dict_hook(self, hook):
-        """`hook(module, state_dict, prefix, local_metadata)` after the module has saved itself; may return another dict."""
+        """`hook(module, state_dict, prefix, local_metadata)` after state_dict(); may return another dict."""
         if getattr(hook, "_from_public_api", False):
             raise RuntimeError("Cannot register the same function as the state dict post hook that was previously "
                                "registered via register_state_dict_post_hook")
@@ -64,8 +63,10 @@ class StateMixin:
 
     def set_extra_state(self, state) -> None:
         """Take back what `get_extra_state` returned."""
-        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called: the state dict "
-                           "holds extra state, but the module does not override it.")
+        raise RuntimeError(
+            "Reached a code path in Module.set_extra_state() that should never be called: the state dict "
+            "holds extra state, but the module does not override it."
+        )
 
     def _has_own(self, name: str) -> bool:
         from .module import Module
@@ -143,8 +144,11 @@ class StateMixin:
                                   f"the shape in current model is {param.shape}.")
                 continue
             if param.is_meta and not value.is_meta and not assign:
-                warnings.warn(f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in "
-                              "the current model, which is a no-op. (Did you mean to pass `assign=True`?)", stacklevel=2)
+                warnings.warn(
+                    f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in "
+                    "the current model, which is a no-op. (Did you mean to pass `assign=True`?)",
+                    stacklevel=2,
+                )
             try:
                 with torch.no_grad():
                     if assign:
@@ -158,9 +162,11 @@ class StateMixin:
                         param.copy_(value)
             except Exception as error:
                 what = "setting" if assign else "copying"
-                error_msgs.append(f'While {what} the parameter named "{key}", whose dimensions in the model are '
-                                  f"{param.size()} and whose dimensions in the checkpoint are {value.size()}, an exception "
-                                  f"occurred : {error.args}.")
+                error_msgs.append(
+                    f'While {what} the parameter named "{key}", whose dimensions in the model are '
+                    f"{param.size()} and whose dimensions in the checkpoint are {value.size()}, an exception "
+                    f"occurred : {error.args}."
+                )
         extra_key = prefix + _EXTRA_STATE_KEY_SUFFIX
         if self._has_own("set_extra_state"):
             if extra_key in state_dict:
@@ -180,8 +186,8 @@ class StateMixin:
     def load_state_dict(self, state_dict, strict: bool = True, assign: bool = False):
         """Copy (or with `assign`, take over) the tensors of `state_dict` into the module and its children.
 
-        Returns a named tuple of missing_keys and unexpected_keys; with `strict` these are a RuntimeError, as shapes that
-        do not match always are.
+        Returns a named tuple of missing_keys and unexpected_keys; with `strict` these are a RuntimeError, as
+        shapes that do not match always are.
 
         >>> a, b = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
         >>> b.load_state_dict(a.state_dict())
@@ -211,14 +217,18 @@ class StateMixin:
             incompatible = _IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, incompatible) is not None:
-                    raise AssertionError("Hooks registered with ``register_load_state_dict_post_hook`` are not expected "
-                                         "to return new values, if incompatible_keys need to be modified, it should be "
-                                         "done inplace.")
+                    raise AssertionError(
+                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected "
+                        "to return new values, if incompatible_keys need to be modified, it should be "
+                        "done inplace."
+                    )
 
         load(self, state_dict)
         if strict:
             if unexpected:
-                errors.insert(0, "Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected)))
+                errors.insert(
+                    0, "Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected))
+                )
             if missing:
                 errors.insert(0, "Missing key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in missing)))
         if errors:

@@ -136,7 +136,9 @@ class SyncBatchNorm(_BatchNorm):
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
                  track_running_stats: bool = True, process_group=None, device=None, dtype=None, *,
                  bias: bool = True) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype, bias=bias)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype, bias=bias
+        )
         self.process_group = process_group
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -196,9 +198,11 @@ class _InstanceNorm(_NormBase):
             stale = [prefix + name for name in ("running_mean", "running_var") if prefix + name in state_dict]
             if stale:
                 names = " and ".join(f'"{key}"' for key in stale)
-                error_msgs.append(f"Unexpected running stats buffer(s) {names} for {type(self).__name__} with "
-                                  "track_running_stats=False. Remove these keys from the state dict, or make the module "
-                                  "with track_running_stats=True.")
+                error_msgs.append(
+                    f"Unexpected running stats buffer(s) {names} for {type(self).__name__} with "
+                    "track_running_stats=False. Remove these keys from the state dict, or make the module "
+                    "with track_running_stats=True."
+                )
                 for key in stale:
                     state_dict.pop(key)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
@@ -214,12 +218,17 @@ class _InstanceNorm(_NormBase):
         channels = input.dim() - self._get_no_batch_dim()
         if input.size(channels) != self.num_features:
             if self.affine:
-                raise ValueError(f"expected input's size at dim={channels} to match num_features ({self.num_features}), "
-                                 f"but got: {input.size(channels)}.")
+                raise ValueError(
+                    f"expected input's size at dim={channels} to match num_features ({self.num_features}), "
+                    f"but got: {input.size(channels)}."
+                )
             import warnings
 
-            warnings.warn(f"input's size at dim={channels} does not match num_features. You can silence this warning by "
-                          "not passing in num_features, which is not used because affine=False", stacklevel=2)
+            warnings.warn(
+                f"input's size at dim={channels} does not match num_features. You can silence this warning by "
+                "not passing in num_features, which is not used because affine=False",
+                stacklevel=2,
+            )
         if input.dim() == self._get_no_batch_dim():
             return self._apply_instance_norm(input.unsqueeze(0)).squeeze(0)
         return self._apply_instance_norm(input)

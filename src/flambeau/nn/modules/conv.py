@@ -109,8 +109,20 @@ class _Conv(_ConvNd):
 
     _spread = None
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
-                 bias: bool = True, padding_mode: str = "zeros", device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device=None,
+        dtype=None,
+    ) -> None:
         spread = self._spread
         super().__init__(in_channels, out_channels, spread(kernel_size), spread(stride),
                          padding if isinstance(padding, str) else spread(padding), spread(dilation), False, spread(0),
@@ -197,15 +209,18 @@ class _ConvTransposeNd(_ConvNd):
         most = [size + stride[d] - 1 for d, size in enumerate(least)]
         for size, low, high in zip(output_size, least, most):
             if not low <= size <= high:
-                raise ValueError(f"requested an output size of {output_size}, but valid sizes range from {least} to {most} "
-                                 f"(for an input of {input.size()[2:]})")
+                raise ValueError(
+                    f"requested an output size of {output_size}, but valid sizes range from {least} to {most} "
+                    f"(for an input of {input.size()[2:]})"
+                )
         return [size - low for size, low in zip(output_size, least)]
 
     def forward(self, input: Tensor, output_size=None) -> Tensor:
         padding = self.output_padding if output_size is None else self._output_padding(
             input, output_size, self.stride, self.padding, self.kernel_size, len(self.kernel_size), self.dilation)
-        return getattr(F, self._operator)(input, self.weight, self.bias, self.stride, self.padding, padding, self.groups,
-                                          self.dilation)
+        return getattr(F, self._operator)(
+            input, self.weight, self.bias, self.stride, self.padding, padding, self.groups, self.dilation
+        )
 
 
 class ConvTranspose1d(_ConvTransposeNd):
@@ -216,7 +231,7 @@ class ConvTranspose1d(_ConvTransposeNd):
 
 
 class ConvTranspose2d(_ConvTransposeNd):
-    """Transposed convolution of (N, C, H, W) or (C, H, W) inputs; weight (in_channels, out_channels / groups, kH, kW)."""
+    """Transposed convolution of (N, C, H, W) or (C, H, W) inputs."""
 
     _spread = staticmethod(_pair)
     _operator = "conv_transpose2d"
@@ -252,8 +267,10 @@ class _LazyConvXdMixin(LazyModuleMixin):
     def _get_in_channels(self, input: Tensor) -> int:
         n = len(self.kernel_size)
         if input.dim() not in (n + 1, n + 2):
-            raise RuntimeError(f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {type(self).__name__}, but "
-                               f"got input of size: {input.shape}")
+            raise RuntimeError(
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {type(self).__name__}, but "
+                f"got input of size: {input.shape}"
+            )
         return input.shape[1] if input.dim() == n + 2 else input.shape[0]
 
 
@@ -270,8 +287,9 @@ class _LazyConv(_LazyConvXdMixin):
 class _LazyConvTranspose(_LazyConvXdMixin):
     def __init__(self, out_channels: int, kernel_size, stride=1, padding=0, output_padding=0, groups: int = 1,
                  bias: bool = True, dilation=1, padding_mode: str = "zeros", device=None, dtype=None) -> None:
-        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device,
-                         dtype)
+        super().__init__(
+            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype
+        )
         self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_channels = out_channels
         if bias:

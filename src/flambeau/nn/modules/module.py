@@ -74,8 +74,9 @@ class Module(HookMixin, StateMixin):
                 raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument "
                                 f"'{next(iter(kwargs))}'")
             if args:
-                raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were "
-                                "given")
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                )
         self.__dict__.update(
             training=True, _parameters={}, _buffers={}, _non_persistent_buffers_set=set(),
             _backward_pre_hooks=OrderedDict(), _backward_hooks=OrderedDict(), _is_full_backward_hook=None,
@@ -143,9 +144,11 @@ class Module(HookMixin, StateMixin):
                 raise TypeError(f"cannot assign '{torch.typename(param)}' object to parameter '{name}' "
                                 "(torch.nn.Parameter or None required)")
             if param.grad_fn is not None:
-                raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
-                                 f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
-                                 "the forward() method.")
+                raise ValueError(
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                    f"explicitly. To express '{name}' as a function of another Tensor, compute the value in "
+                    "the forward() method."
+                )
             for hook in _global_parameter_registration_hooks.values():
                 changed = hook(self, name, param)
                 if changed is not None:
@@ -423,13 +426,15 @@ class Module(HookMixin, StateMixin):
         """
         device, dtype, non_blocking, memory_format = _parse_to(args, kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
         if dtype is not None and dtype.is_complex:
             import warnings
 
-            warnings.warn("Complex modules are a new feature under active development whose design may change, and some "
-                          "modules might not work as expected when using complex tensors as parameters or buffers.",
-                          stacklevel=2)
+            warnings.warn(
+                "Complex modules are a new feature: not every layer computes with complex parameters", stacklevel=2
+            )
 
         def convert(t):
             kind = dtype if dtype is not None and (t.is_floating_point() or t.is_complex()) else None
@@ -513,7 +518,9 @@ class Module(HookMixin, StateMixin):
         if getattr(self, "_is_replica", False):
             import warnings
 
-            warnings.warn("Calling .zero_grad() from a module created with nn.DataParallel() has no effect.", stacklevel=2)
+            warnings.warn(
+                "Calling .zero_grad() from a module created with nn.DataParallel() has no effect.", stacklevel=2
+            )
         for param in self.parameters():
             if param.grad is None:
                 continue
@@ -580,7 +587,12 @@ def _parse_to(args: tuple, kwargs: dict) -> tuple:
     options.pop("copy", None)
     if rest:
         rest.pop(0)
-    if rest or options or not isinstance(non_blocking, bool) or (dtype is not None and not isinstance(dtype, torch.dtype)):
+    if (
+        rest
+        or options
+        or not isinstance(non_blocking, bool)
+        or (dtype is not None and not isinstance(dtype, torch.dtype))
+    ):
         raise TypeError("to() received an invalid combination of arguments - got "
                         f"({', '.join([type(a).__name__ for a in args] + [f'{k}=' for k in kwargs])})")
     return (None if device is None else torch.device(device)), dtype, non_blocking, memory_format

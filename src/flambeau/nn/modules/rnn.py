@@ -93,7 +93,9 @@ class RNNBase(Module):
     @property
     def _flat_weights(self) -> list[Tensor]:
         params = self._parameters
-        return [params[name] if name in params else getattr(self, name) for names in self._all_weights for name in names]
+        return [
+            params[name] if name in params else getattr(self, name) for names in self._all_weights for name in names
+        ]
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -225,7 +227,9 @@ class RNNBase(Module):
         return text
 
     def __setstate__(self, state: dict) -> None:
-        state = {k: v for k, v in state.items() if k not in ("_flat_weights", "_flat_weights_names", "_flat_weight_refs")}
+        state = {
+            k: v for k, v in state.items() if k not in ("_flat_weights", "_flat_weights_names", "_flat_weight_refs")
+        }
         state.setdefault("proj_size", 0)
         super().__setstate__(state)
         self.__dict__["_all_weights"] = state.get("_all_weights", state.get("all_weights"))

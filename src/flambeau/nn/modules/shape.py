@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import flambeau as torch
 from flambeau import Tensor
 
 from .. import functional as F

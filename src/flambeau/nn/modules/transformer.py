@@ -156,7 +156,9 @@ class TransformerEncoder(Module):
                                                  "mask", src.dtype)
         mask = F._canonical_mask(mask, "mask", None, "", src.dtype, False)
         output = src
-        batch_first = getattr(getattr(self.layers[0], "self_attn", None), "batch_first", False) if len(self.layers) else False
+        batch_first = (
+            getattr(getattr(self.layers[0], "self_attn", None), "batch_first", False) if len(self.layers) else False
+        )
         is_causal = _detect_is_causal_mask(mask, is_causal, _get_seq_len(src, batch_first))
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=is_causal, src_key_padding_mask=src_key_padding_mask)
@@ -197,7 +199,9 @@ class _Layer(Module):
     def _set_activation(self, activation) -> None:
         if isinstance(activation, str):
             activation = _get_activation_fn(activation)
-        relu = activation is F.relu or getattr(activation, "__name__", "") == "ReLU" or type(activation).__name__ == "ReLU"
+        relu = (
+            activation is F.relu or getattr(activation, "__name__", "") == "ReLU" or type(activation).__name__ == "ReLU"
+        )
         gelu = activation is F.gelu or type(activation).__name__ == "GELU"
         self.activation_relu_or_gelu = 1 if relu else 2 if gelu else 0
         self.activation = activation
@@ -232,8 +236,9 @@ class TransformerEncoderLayer(_Layer):
 
     def forward(self, src: Tensor, src_mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None,
                 is_causal: bool = False) -> Tensor:
-        padding = F._canonical_mask(src_key_padding_mask, "src_key_padding_mask", F._none_or_dtype(src_mask), "src_mask",
-                                    src.dtype)
+        padding = F._canonical_mask(
+            src_key_padding_mask, "src_key_padding_mask", F._none_or_dtype(src_mask), "src_mask", src.dtype
+        )
         mask = F._canonical_mask(src_mask, "src_mask", None, "", src.dtype, False)
         x = src
         if self.norm_first:
@@ -295,8 +300,9 @@ class TransformerDecoderLayer(_Layer):
 
     def _mha_block(self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None,
                    is_causal: bool = False) -> Tensor:
-        x = self.multihead_attn(x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal,
-                                need_weights=False)[0]
+        x = self.multihead_attn(
+            x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=is_causal, need_weights=False
+        )[0]
         return self.dropout2(x)
 
     def _ff_block(self, x: Tensor) -> Tensor:

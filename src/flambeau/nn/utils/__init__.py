@@ -12,8 +12,20 @@ _LATER = {
 }
 _FILES = ("rnn", "parametrize", "parametrizations", "prune", "fusion", "stateless", "init", "memory_format")
 
-__all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm",
-           "parameters_to_vector", "vector_to_parameters", *_LATER, "parametrizations", "parametrize", "rnn", "stateless"]
+__all__ = [
+    "clip_grad_norm",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "vector_to_parameters",
+    *_LATER,
+    "parametrizations",
+    "parametrize",
+    "rnn",
+    "stateless",
+]
 
 
 def __getattr__(name: str):

@@ -29,8 +29,7 @@ def get_total_norm(tensors, norm_type: float = 2.0, error_if_nonfinite: bool = F
     total = vector_norm(torch.stack([norm if norm.device == first else norm.to(first) for norm in norms]), norm_type)
     if error_if_nonfinite and bool(torch.logical_or(total.isnan(), total.isinf())):
         raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
-                           "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
-                           "anyway, set `error_if_nonfinite=False`")
+                           "cannot be clipped; `error_if_nonfinite=False` scales by it all the same")
     return total
 
 

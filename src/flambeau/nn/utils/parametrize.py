@@ -88,8 +88,10 @@ class ParametrizationList(ModuleList):
         else:
             for i, tensor in enumerate(new):
                 if not isinstance(tensor, Tensor):
-                    raise ValueError("'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got "
-                                     f"element {i} of the sequence with type {type(tensor).__name__}.")
+                    raise ValueError(
+                        "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got "
+                        f"element {i} of the sequence with type {type(tensor).__name__}."
+                    )
                 if isinstance(original, Parameter):
                     tensor = Parameter(tensor, original.requires_grad)
                 tensor.requires_grad_(original.requires_grad)
@@ -99,13 +101,17 @@ class ParametrizationList(ModuleList):
             if not isinstance(value, Tensor):
                 raise ValueError(f"A parametrization must return a tensor. Got {type(value).__name__}.")
             if value.dtype != original_dtype:
-                raise ValueError("Registering a parametrization may not change the dtype of the tensor, unless `unsafe` "
-                                 f"flag is enabled.\nunparametrized dtype: {original_dtype}\nparametrized dtype: "
-                                 f"{value.dtype}")
+                raise ValueError(
+                    "Registering a parametrization may not change the dtype of the tensor, unless `unsafe` "
+                    f"flag is enabled.\nunparametrized dtype: {original_dtype}\nparametrized dtype: "
+                    f"{value.dtype}"
+                )
             if value.shape != original_shape:
-                raise ValueError("Registering a parametrization may not change the shape of the tensor, unless `unsafe` "
-                                 f"flag is enabled.\nunparametrized shape: {original_shape}\nparametrized shape: "
-                                 f"{value.shape}")
+                raise ValueError(
+                    "Registering a parametrization may not change the shape of the tensor, unless `unsafe` "
+                    f"flag is enabled.\nunparametrized shape: {original_shape}\nparametrized shape: "
+                    f"{value.shape}"
+                )
 
     def _originals(self) -> list[Tensor]:
         return [getattr(self, f"original{i}") for i in range(self.ntensors)]
@@ -121,8 +127,10 @@ class ParametrizationList(ModuleList):
                 if not isinstance(value, Tensor):
                     raise ValueError(f"`right_inverse` should return a tensor. Got {type(value).__name__}")
                 if value.dtype != self.original.dtype:
-                    raise ValueError(f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has "
-                                     f"dtype {self.original.dtype}")
+                    raise ValueError(
+                        f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has "
+                        f"dtype {self.original.dtype}"
+                    )
                 _maybe_set(self.original, value)
                 return
             from collections.abc import Sequence
@@ -163,9 +171,8 @@ def _inject_new_class(module: Module) -> None:
         return replica
 
     def getstate(self):
-        raise RuntimeError("Serialization of parametrized modules is only supported through state_dict(). See:\n"
-                           "https://pytorch.org/tutorials/beginner/saving_loading_models.html"
-                           "#saving-loading-a-general-checkpoint-for-inference-and-or-resuming-training")
+        raise RuntimeError("Serialization of parametrized modules is only supported through state_dict(): save that, "
+                           "make the module again with its parametrizations, and load it")
 
     members = {"__getstate__": getstate}
     if not hasattr(base, "__deepcopy__"):
@@ -231,13 +238,17 @@ def register_parametrization(module: Module, tensor_name: str, parametrization: 
                     if not isinstance(Z, Tensor):
                         raise ValueError(f"parametrization.right_inverse must return a tensor. Got: {type(Z).__name__}")
                     if Z.dtype != Y.dtype:
-                        raise ValueError("The tensor returned by parametrization.right_inverse must have the same dtype as "
-                                         f"module.{tensor_name}, unless the `unsafe` flag is enabled.\n"
-                                         f"module.{tensor_name}.dtype: {Y.dtype}\nreturned dtype: {Z.dtype}")
+                        raise ValueError(
+                            "The tensor returned by parametrization.right_inverse must have the same dtype as "
+                            f"module.{tensor_name}, unless the `unsafe` flag is enabled.\n"
+                            f"module.{tensor_name}.dtype: {Y.dtype}\nreturned dtype: {Z.dtype}"
+                        )
                     if Z.shape != Y.shape:
-                        raise ValueError("The tensor returned by parametrization.right_inverse must have the same shape as "
-                                         f"module.{tensor_name}, unless the `unsafe` flag is enabled.\n"
-                                         f"module.{tensor_name}.shape: {Y.shape}\nreturned shape: {Z.shape}")
+                        raise ValueError(
+                            "The tensor returned by parametrization.right_inverse must have the same shape as "
+                            f"module.{tensor_name}, unless the `unsafe` flag is enabled.\n"
+                            f"module.{tensor_name}.shape: {Y.shape}\nreturned shape: {Z.shape}"
+                        )
         module.parametrizations[tensor_name].append(parametrization)
         module.parametrizations[tensor_name].unsafe |= unsafe
     elif tensor_name in module._buffers or tensor_name in module._parameters:
@@ -280,8 +291,10 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
         value = getattr(module, tensor_name)
         original = Parameter(value) if value.requires_grad else value
     else:
-        raise ValueError("Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms "
-                         "of a sequence of tensors.")
+        raise ValueError(
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms "
+            "of a sequence of tensors."
+        )
     delattr(type(module), tensor_name)
     del module.parametrizations[tensor_name]
     _register_parameter_or_buffer(module, tensor_name, original)

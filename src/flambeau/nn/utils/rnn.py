@@ -37,9 +37,9 @@ class PackedSequence(PackedSequence_):
                 raise AssertionError("PackedSequence: without batch_sizes, data must be the pair (data, batch_sizes)")
             data, batch_sizes = data
         if batch_sizes.device.type != "cpu":
-            raise ValueError("batch_sizes should always be on CPU. Instances of PackedSequence should never be created "
-                             "manually. They should be instantiated by functions like pack_sequence and "
-                             "pack_padded_sequences in nn.utils.rnn.")
+            raise ValueError(
+                "batch_sizes should always be on CPU; make a PackedSequence with pack_sequence or pack_padded_sequence"
+            )
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def _replaced(self, data: Tensor) -> PackedSequence:
@@ -138,19 +138,24 @@ def pack_padded_sequence(input: Tensor, lengths, batch_first: bool = False,
     counts = lengths.tolist()
     batch = input.size(1)
     if len(counts) != batch:
-        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(counts)} (batch_size={batch})")
+        raise RuntimeError(
+            f"Expected `len(lengths)` to be equal to batch_size, but got {len(counts)} (batch_size={batch})"
+        )
     if batch == 0:
         raise RuntimeError("Cannot pack empty tensors.")
     if min(counts) <= 0:
         raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is "
                            "<= 0")
     if any(a < b for a, b in zip(counts, counts[1:])):
-        raise RuntimeError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-                           "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this "
-                           "requirement if you do not need ONNX exportability.")
+        raise RuntimeError(
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True; enforce_sorted=False "
+            "sorts for you"
+        )
     if counts[0] > input.size(0):
-        raise RuntimeError(f"Expected sequence length to be at most {input.size(0)}, the size of the padded dimension, but "
-                           f"got {counts[0]}")
+        raise RuntimeError(
+            f"Expected sequence length to be at most {input.size(0)}, the size of the padded dimension, but "
+            f"got {counts[0]}"
+        )
     # Time is cut where sequences end; between cuts the same sequences are alive, so one slice takes many steps.
     parts, sizes = [], []
     start, alive = 0, batch
@@ -170,8 +175,10 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     steps = sequence.batch_sizes.size(0)
     if total_length is not None:
         if total_length < steps:
-            raise ValueError("Expected total_length to be at least the length of the longest sequence in input, but got "
-                             f"total_length={total_length} and max sequence length being {steps}")
+            raise ValueError(
+                "Expected total_length to be at least the length of the longest sequence in input, but got "
+                f"total_length={total_length} and max sequence length being {steps}"
+            )
     data = sequence.data
     sizes = sequence.batch_sizes.tolist()
     batch = sizes[0]
@@ -196,7 +203,9 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     return out, lengths
 
 
-def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right") -> Tensor:
+def pad_sequence(
+    sequences, batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
+) -> Tensor:
     """Stack tensors of shapes (L_i, *) into one (T, N, *), or (N, T, *) if batch_first.
 
     >>> torch.nn.utils.rnn.pad_sequence([torch.tensor([1, 2]), torch.tensor([3])], batch_first=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 
-import flambeau as torch
 from flambeau import Tensor
 
 
 def _untie_named_tensors_map(module, tensors: dict) -> dict:
     """`tensors`, extended so that tensors tied in the module are replaced together."""
     names_of: dict = {}
-    for name, tensor in [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]:
+    for name, tensor in [
+        *module.named_parameters(remove_duplicate=False),
+        *module.named_buffers(remove_duplicate=False),
+    ]:
         names_of.setdefault(id(tensor), set()).add(name)
     groups = {name: names for names in names_of.values() for name in names}
     untied = dict(tensors)
@@ -95,6 +97,10 @@ def functional_call(module, parameters_and_buffers: dict, args=None, kwargs: dic
     """
     import warnings
 
-    warnings.warn("This API is deprecated as of PyTorch 2.0 and will be removed in a future version of PyTorch. Please use "
-                  "torch.func.functional_call instead which is a drop-in replacement.", FutureWarning, stacklevel=2)
+    warnings.warn(
+        "torch.nn.utils.stateless.functional_call: This API is deprecated; use torch.func.functional_call, which "
+        "takes the same arguments",
+        FutureWarning,
+        stacklevel=2,
+    )
     return _functional_call(module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights, strict=strict)

@@ -1,0 +1,5 @@
+"""Comparisons and inputs for tests: assert_close, make_tensor."""
+from flambeau.testing._comparison import assert_allclose, assert_close
+from flambeau.testing._creation import make_tensor
+
+__all__ = ["assert_allclose", "assert_close", "make_tensor"]
