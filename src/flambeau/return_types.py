@@ -58,6 +58,9 @@ def make(name: str, fields: Iterable[str]) -> type:
     return kind
 
 
+named_tuple_type = make  # the name by which the core asks for the class of a schema's results
+
+
 def _rebuild(name: str, values: tuple) -> Any:
     return __getattr__(name)(values)
 
