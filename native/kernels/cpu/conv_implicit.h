@@ -86,15 +86,27 @@ void pack_kernel(T* dst, int width, const Correlation<T>& p, int64_t group, int6
     }
     return;
   }
-  for (int64_t d = 0; d < p.taps[0]; ++d)
-    for (int64_t h = 0; h < p.taps[1]; ++h)
-      for (int64_t t = 0; t < p.taps[2]; ++t) {
-        const T* base = w + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4];
-        for (int64_t c = 0; c < channels; ++c, dst += width) {
-          for (int i = 0; i < n; ++i) dst[i] = base[i * sk + c * sc];
-          for (int i = n; i < width; ++i) dst[i] = 0;
+  const bool innermost = sc == 1 && p.w_stride[4] == channels && p.w_stride[3] == p.taps[2] * channels &&
+                         p.w_stride[2] == p.taps[1] * p.taps[2] * channels;
+  if (innermost) {
+    pack_transposed(dst, width, w, sk, n, area * channels);
+    return;
+  }
+  // The order of the loops is that of the memory when this is the gradient of the input of a contiguous kernel.
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t d = 0; d < p.taps[0]; ++d)
+      for (int64_t h = 0; h < p.taps[1]; ++h)
+        for (int64_t t = 0; t < p.taps[2]; ++t) {
+          const T* from = w + c * sc + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4];
+          T* to = dst + (((d * p.taps[1] + h) * p.taps[2] + t) * channels + c) * width;
+          if (sk == 1) {
+            copy_line(to, from, n);
+            if (n < width) zero_line(to + n, width - n);
+          } else {
+            for (int i = 0; i < n; ++i) to[i] = from[i * sk];
+            for (int i = n; i < width; ++i) to[i] = 0;
+          }
         }
-      }
 }
 
 // A block of output pixels (rows x columns of one depth of one image), all channels of one group.
