@@ -19,7 +19,8 @@ template <class T>
 FL_INLINE void add_dense(T* dst, const T* src, int64_t n) {
   int64_t i = 0;
   if constexpr ((kIsFloating<T> && !kIsReduced<T>) || (std::is_integral_v<T> && !std::is_same_v<T, bool>)) {
-    typedef T V __attribute__((vector_size(16), aligned(1)));
+    using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;  // sums wrap
+    typedef U V __attribute__((vector_size(16), aligned(1), may_alias));
     constexpr int64_t lanes = 16 / sizeof(T);
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
       V a = *(V*)(dst + i) + *(const V*)(src + i), b = *(V*)(dst + i + lanes) + *(const V*)(src + i + lanes);
