@@ -1,5 +1,5 @@
-// The thread pool behind parallel_for. Work is cut into chunks that the caller and the workers claim one by one, so a worker that
-// is asleep or preempted delays nobody. Workers spin for about 100 us after their last chunk, then sleep.
+// The thread pool behind parallel_for. Work is cut into chunks that the caller and the workers claim one by one, so a
+// worker that is asleep or preempted delays nobody. Workers spin for about 100 us after their last chunk, then sleep.
 #include "base/parallel.h"
 
 #include <atomic>
@@ -70,8 +70,9 @@ class Sleeper {
 };
 #endif
 
-// One team of workers and the job they share. A job's fields are written only while `ticket` has no chunks left, and a chunk is
-// claimed by a compare-and-swap on the ticket, so whoever wins a chunk has read the fields of the ticket's own job.
+// One team of workers and the job they share. A job's fields are written only while `ticket` has no chunks left, and a
+// chunk is claimed by a compare-and-swap on the ticket, so whoever wins a chunk has read the fields of the ticket's own
+// job.
 struct Team {
   alignas(64) std::atomic<uint64_t> ticket{0};  // job number << 32 | chunks not yet claimed
   alignas(64) std::atomic<uint32_t> done{0};    // chunks finished
@@ -100,7 +101,8 @@ bool run_one_chunk(Team& team) {
     RangeFn fn = team.fn.load(std::memory_order_acquire);
     void* context = team.context.load(std::memory_order_acquire);
     int64_t n = team.n.load(std::memory_order_acquire), chunks = team.chunks.load(std::memory_order_acquire);
-    if (!team.ticket.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    if (!team.ticket.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel, std::memory_order_acquire))
+      continue;
     int64_t i = chunks - left, size = n / chunks, rest = n % chunks;
     int64_t begin = i * size + (i < rest ? i : rest);
     fn(context, begin, begin + size + (i < rest));
@@ -109,8 +111,8 @@ bool run_one_chunk(Team& team) {
   }
 }
 
-// A wake-up often places the worker on its waker's processor, where the two would take turns for many milliseconds. The worker
-// then bars that processor for itself until the next such collision.
+// A wake-up often places the worker on its waker's processor, where the two would take turns for many milliseconds. The
+// worker then bars that processor for itself until the next such collision.
 void leave_callers_cpu(Team& team) {
 #if defined(__linux__)
   int cpu = sched_getcpu();
@@ -226,7 +228,9 @@ std::atomic<bool> g_closed{false};  // the process is ending: everything runs se
 Team* g_team = nullptr;             // guarded by g_busy
 int g_team_size = 0;                // threads g_team was started for (the caller among them)
 
-bool try_lock_pool() { return !g_busy.load(std::memory_order_relaxed) && !g_busy.exchange(true, std::memory_order_acquire); }
+bool try_lock_pool() {
+  return !g_busy.load(std::memory_order_relaxed) && !g_busy.exchange(true, std::memory_order_acquire);
+}
 void unlock_pool() { g_busy.store(false, std::memory_order_release); }
 
 void stop_team() {
@@ -252,7 +256,8 @@ void close_pool() {
 }
 
 void after_fork_in_child() {
-  // The workers did not survive; their threads' handles must never be joined or destroyed, so the team is left as it is.
+  // The workers did not survive; their threads' handles must never be joined or destroyed, so the team is left as it
+  // is.
   g_team = nullptr;
   g_team_size = 0;
   g_busy.store(false);
@@ -308,8 +313,8 @@ void parallel_for_raw(int64_t n, double ns_per_item, RangeFn fn, void* context) 
   if (n <= 0) return;
   double total = double(n) * ns_per_item;
   int threads;
-  if (n == 1 || total < kSerialNs || (threads = num_threads()) == 1 || t_in_region || g_closed.load(std::memory_order_relaxed) ||
-      !try_lock_pool())
+  if (n == 1 || total < kSerialNs || (threads = num_threads()) == 1 || t_in_region ||
+      g_closed.load(std::memory_order_relaxed) || !try_lock_pool())
     return fn(context, 0, n);
   if (g_team_size != threads) start_team(threads);
   Team& team = *g_team;

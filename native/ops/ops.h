@@ -59,3 +59,7 @@ extern Record cumprod;
 namespace fl::ops {
 extern Record softmax, log_softmax, nll_loss_nd, cross_entropy_loss;
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record layer_norm, rms_norm, group_norm, batch_norm;
+}  // namespace fl::ops

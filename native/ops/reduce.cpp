@@ -143,13 +143,13 @@ DType mean_type(const Call& c, int k) {
 
 static Record sum_all{{.schema = {"sum(Tensor self, *, ScalarType? dtype=None) -> Tensor"},
                        .forward = [](Call& c) { reduce_call(c, cpu::Reduce::Sum, sum_type(c, 1), all_dims(c.tensor(0).dim()), false); },
-                       .gradient = sum_gradient, .flags = kBoth | kOut, .autocast = Autocast::Float32, .nodes = {"SumBackward0"},
+                       .gradient = sum_gradient, .flags = kBoth | kOut, .nodes = {"SumBackward0"},
                        .doc = "The sum of all elements.\n\n>>> torch.sum(torch.tensor([1, 2, 3]))\ntensor(6)"}};
 Record sum{{.schema = {"sum.dim_IntList(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"},
             .forward = [](Call& c) {
               reduce_call(c, cpu::Reduce::Sum, sum_type(c, 3), dims_mask(c.arg(1), c.tensor(0).dim()), c.flag(2));
             },
-            .gradient = sum_gradient, .flags = kBoth | kOut, .autocast = Autocast::Float32, .nodes = {"SumBackward1"},
+            .gradient = sum_gradient, .flags = kBoth | kOut, .nodes = {"SumBackward1"},
             .doc = "The sum over the dimensions dim."}};
 static Record mean_all{{.schema = {"mean(Tensor self, *, ScalarType? dtype=None) -> Tensor"},
                         .forward = [](Call& c) { reduce_call(c, cpu::Reduce::Mean, mean_type(c, 1), all_dims(c.tensor(0).dim()), false); },

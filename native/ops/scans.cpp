@@ -46,10 +46,10 @@ Record cumsum{{.schema = {"cumsum(Tensor self, int dim, *, ScalarType? dtype=Non
                .gradient = [](Grad& G) {
                  G.set(0, gradient_as(reversed_cumsum(G.grad(), wrap_dim(G.arg(1).i, G.sizes(0).n)), G.dtype(0)));
                },
-               .flags = kAll, .autocast = Autocast::Float32,
+               .flags = kAll,
                .doc = "Running sums along dim.\n\n>>> torch.cumsum(torch.tensor([1, 2, 3]), 0)\ntensor([1, 3, 6])"}};
 Record cumprod{{.schema = {"cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor"},
                 .forward = [](Call& c) { cumulate(c, cpu::Scan::Cumprod); },
-                .flags = kAll, .autocast = Autocast::Float32, .doc = "Running products along dim."}};
+                .flags = kAll, .doc = "Running products along dim."}};
 
 }  // namespace fl::ops

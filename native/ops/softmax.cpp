@@ -61,12 +61,12 @@ void softmax_gradient(Grad& G, bool log) {
 Record softmax{{.schema = {"softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"},
                 .forward = [](Call& c) { softmax_forward(c, false); },
                 .gradient = [](Grad& G) { softmax_gradient(G, false); },
-                .save = kSaveResult, .flags = kBoth | kOut, .autocast = Autocast::Float32,
+                .save = kSaveResult, .flags = kBoth | kOut,
                 .doc = "exp(self) / sum(exp(self)) along dim.\n\n>>> torch.softmax(torch.zeros(2), 0)\ntensor([0.5000, 0.5000])"}};
 Record log_softmax{{.schema = {"log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"},
                     .forward = [](Call& c) { softmax_forward(c, true); },
                     .gradient = [](Grad& G) { softmax_gradient(G, true); },
-                    .save = kSaveResult, .flags = kBoth | kOut, .autocast = Autocast::Float32, .doc = "The logarithm of softmax along dim."}};
+                    .save = kSaveResult, .flags = kBoth | kOut, .doc = "The logarithm of softmax along dim."}};
 static DType widened(Call& c) {  // half_to_float of the private forms
   if (!c.flag(2)) return DType::None;
   FL_CHECK(is_reduced_float(c.tensor(0).dtype()), "conversion is supported for Half type only");

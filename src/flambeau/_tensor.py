@@ -971,3 +971,70 @@ class Event:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError("Event: there is no accelerator on this machine")
+
+
+# ---------------------------------------------------------------------------------------------------- what the core's namespace lacks in C++
+
+class DisableTorchFunctionSubclass:
+    """A with block in which subclasses do not override."""
+
+    def __enter__(self) -> None:
+        self.before = _C._set_torch_function_enabled(False)
+
+    def __exit__(self, *_: object) -> None:
+        _C._set_torch_function_enabled(self.before)
+
+
+class DisableTorchFunction(DisableTorchFunctionSubclass):
+    """The same, modes included."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self.modes = len(_modes)
+        _C._set_torch_function_modes(0)
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        _C._set_torch_function_modes(self.modes)
+
+
+class _InferenceMode:
+    """The guard behind torch.inference_mode."""
+
+    def __init__(self, mode: bool = True) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        self.before = _C._set_inference(self.mode)
+
+    def __exit__(self, *_: object) -> None:
+        _C._restore_inference(*self.before)
+
+
+_modes: list = []
+
+
+def _push_on_torch_function_stack(mode: Any) -> None:
+    _modes.append(mode)
+    _C._set_torch_function_modes(len(_modes))
+
+
+def _pop_torch_function_stack() -> Any:
+    mode = _modes.pop()
+    _C._set_torch_function_modes(len(_modes))
+    return mode
+
+
+def _is_torch_function_enabled() -> bool:
+    enabled = _C._set_torch_function_enabled(True)
+    _C._set_torch_function_enabled(enabled)
+    return enabled
+
+
+for _value in (DisableTorchFunctionSubclass, DisableTorchFunction, _InferenceMode, _push_on_torch_function_stack, _pop_torch_function_stack,
+               _is_torch_function_enabled):
+    setattr(_C, _value.__name__, _value)
+_C._len_torch_function_stack = lambda: len(_modes)
+_C._get_function_stack_at = lambda i: _modes[i]
+_C._get_cpu_capability = lambda: {"v4": "AVX512", "v3": "AVX2"}.get(_C._isa(), "DEFAULT")
+_C._will_engine_execute_node = lambda node: _C._backward_depth() > 0

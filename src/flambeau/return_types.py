@@ -30,9 +30,10 @@ class Named(tuple):
     __match_args__: tuple[str, ...] = ()
 
     def __new__(cls, values: Iterable = (), fields: dict | None = None) -> Any:
-        if not hasattr(values, "__iter__"):
-            raise TypeError("constructor requires a sequence")
-        self = tuple.__new__(cls, values)
+        try:
+            self = tuple.__new__(cls, values)
+        except TypeError:
+            raise TypeError("constructor requires a sequence") from None
         if len(self) != cls.n_fields:
             raise TypeError(f"{cls.__module__}.{cls.__name__}() takes a {cls.n_fields}-sequence "
                             f"({len(self)}-sequence given)")
@@ -56,6 +57,9 @@ def make(name: str, fields: Iterable[str]) -> type:
                     __module__="torch.return_types")
         kind = _made[name] = type(name, (Named,), body)
     return kind
+
+
+named_tuple_type = make  # the name by which the core asks for the class of a schema's results
 
 
 def _rebuild(name: str, values: tuple) -> Any:

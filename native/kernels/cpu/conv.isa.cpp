@@ -16,7 +16,8 @@ Correlation<T> forward_of(const ConvDesc& g, const T* x, const T* w, const T* bi
     p.in[d] = g.in[d], p.out[d] = g.out[d], p.taps[d] = g.kernel[d];
     p.stride[d] = g.stride[d], p.pad[d] = g.pad[d], p.dilation[d] = g.dilation[d];
   }
-  for (int i = 0; i < 5; ++i) p.x_stride[i] = g.x_stride[i], p.w_stride[i] = g.w_stride[i], p.y_stride[i] = g.y_stride[i];
+  for (int i = 0; i < 5; ++i)
+    p.x_stride[i] = g.x_stride[i], p.w_stride[i] = g.w_stride[i], p.y_stride[i] = g.y_stride[i];
   p.w_group = g.k / g.groups * g.w_stride[0];
   p.x = x, p.w = w, p.y = y, p.bias = bias, p.relu = act == Activation::Relu;
   return p;
@@ -31,8 +32,8 @@ int64_t greatest_common_divisor(int64_t a, int64_t b) {
   return a;
 }
 
-// One dimension of the gradient of the input at positions i, i + stride, ...: a stride-1 correlation of dy with every (stride/gcd)-th
-// tap, last tap first.
+// One dimension of the gradient of the input at positions i, i + stride, ...: a stride-1 correlation of dy with every
+// (stride/gcd)-th tap, last tap first.
 struct Phase {
   int64_t first, count, last, pad, dilation, step, out;
 };
@@ -63,7 +64,8 @@ void backward_input_of(const ConvDesc& g, const T* dy, const T* w, const T* bias
         p.w_group = g.k / g.groups * g.w_stride[0];
         for (int d = 0; d < 3; ++d) {
           const Phase f = phase_of(g, d, at[d]);
-          p.in[d] = g.out[d], p.out[d] = f.out, p.taps[d] = f.count, p.stride[d] = 1, p.pad[d] = f.pad, p.dilation[d] = f.dilation;
+          p.in[d] = g.out[d], p.out[d] = f.out, p.taps[d] = f.count, p.stride[d] = 1, p.pad[d] = f.pad,
+          p.dilation[d] = f.dilation;
           p.w += f.last * g.w_stride[2 + d];
           p.w_stride[2 + d] = -f.step * g.w_stride[2 + d];
           p.y += at[d] * g.x_stride[2 + d];
@@ -75,8 +77,8 @@ void backward_input_of(const ConvDesc& g, const T* dy, const T* w, const T* bias
 
 // ---------------------------------------------------------------------------------------------- Float16 and BFloat16
 
-// A tensor of five sizes and strides (in elements) as float32 and back. Dense memory is converted as it lies; anything else becomes
-// contiguous. Freed with the object.
+// A tensor of five sizes and strides (in elements) as float32 and back. Dense memory is converted as it lies; anything
+// else becomes contiguous. Freed with the object.
 class Widened {
  public:
   Widened(const int64_t* sizes, int64_t* strides) {
@@ -125,7 +127,8 @@ class Widened {
       for (int64_t b = 0; b < size_[1]; ++b)
         for (int64_t c = 0; c < size_[2]; ++c)
           for (int64_t d = 0; d < size_[3]; ++d)
-            for (int64_t e = 0; e < size_[4]; ++e) f(i++, a * old_[0] + b * old_[1] + c * old_[2] + d * old_[3] + e * old_[4]);
+            for (int64_t e = 0; e < size_[4]; ++e)
+              f(i++, a * old_[0] + b * old_[1] + c * old_[2] + d * old_[3] + e * old_[4]);
   }
   int64_t size_[5], old_[5], count_;
   bool dense_;
@@ -179,10 +182,13 @@ void backward_weight_narrow(ConvDesc g, const In* x, const In* dy, In* dw) {
 
 void forward(const ConvDesc& g, const void* x, const void* w, const void* bias, Activation act, void* y) {
   switch (g.dtype) {
-    case DType::Float32: return correlate(forward_of(g, (const float*)x, (const float*)w, (const float*)bias, act, (float*)y));
-    case DType::Float64: return correlate(forward_of(g, (const double*)x, (const double*)w, (const double*)bias, act, (double*)y));
+    case DType::Float32:
+      return correlate(forward_of(g, (const float*)x, (const float*)w, (const float*)bias, act, (float*)y));
+    case DType::Float64:
+      return correlate(forward_of(g, (const double*)x, (const double*)w, (const double*)bias, act, (double*)y));
     case DType::Float16: return forward_narrow(g, (const Half*)x, (const Half*)w, (const Half*)bias, act, (Half*)y);
-    case DType::BFloat16: return forward_narrow(g, (const BFloat16*)x, (const BFloat16*)w, (const BFloat16*)bias, act, (BFloat16*)y);
+    case DType::BFloat16:
+      return forward_narrow(g, (const BFloat16*)x, (const BFloat16*)w, (const BFloat16*)bias, act, (BFloat16*)y);
     default: return conv_forward_general(g, x, w, bias, act, y);
   }
 }
@@ -190,9 +196,11 @@ void forward(const ConvDesc& g, const void* x, const void* w, const void* bias, 
 void backward_input(const ConvDesc& g, const void* dy, const void* w, const void* bias, void* dx) {
   switch (g.dtype) {
     case DType::Float32: return backward_input_of(g, (const float*)dy, (const float*)w, (const float*)bias, (float*)dx);
-    case DType::Float64: return backward_input_of(g, (const double*)dy, (const double*)w, (const double*)bias, (double*)dx);
+    case DType::Float64:
+      return backward_input_of(g, (const double*)dy, (const double*)w, (const double*)bias, (double*)dx);
     case DType::Float16: return backward_input_narrow(g, (const Half*)dy, (const Half*)w, (const Half*)bias, (Half*)dx);
-    case DType::BFloat16: return backward_input_narrow(g, (const BFloat16*)dy, (const BFloat16*)w, (const BFloat16*)bias, (BFloat16*)dx);
+    case DType::BFloat16:
+      return backward_input_narrow(g, (const BFloat16*)dy, (const BFloat16*)w, (const BFloat16*)bias, (BFloat16*)dx);
     default: return conv_backward_input_general(g, dy, w, bias, dx);
   }
 }
@@ -203,7 +211,8 @@ void backward_weight(const ConvDesc& g, const void* x, const void* dy, void* dw)
     case DType::Float32:
       return correlate_weight(forward_of<float>(g, (const float*)x, nullptr, nullptr, none, (float*)dy), (float*)dw);
     case DType::Float64:
-      return correlate_weight(forward_of<double>(g, (const double*)x, nullptr, nullptr, none, (double*)dy), (double*)dw);
+      return correlate_weight(forward_of<double>(g, (const double*)x, nullptr, nullptr, none, (double*)dy),
+                              (double*)dw);
     case DType::Float16: return backward_weight_narrow(g, (const Half*)x, (const Half*)dy, (Half*)dw);
     case DType::BFloat16: return backward_weight_narrow(g, (const BFloat16*)x, (const BFloat16*)dy, (BFloat16*)dw);
     default: return conv_backward_weight_general(g, x, dy, dw);

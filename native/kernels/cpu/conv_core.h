@@ -1,5 +1,6 @@
-// The convolution all others are reduced to: a correlation of strided inputs with a strided kernel. Convolution's forward is one; its
-// gradient of the input is one, or one for each phase of the stride. Included by *.isa.cpp sources only.
+// The convolution all others are reduced to: a correlation of strided inputs with a strided kernel. Convolution's
+// forward is one; its gradient of the input is one, or one for each phase of the stride. Included by *.isa.cpp sources
+// only.
 #pragma once
 #include "base/parallel.h"
 #include "kernels/cpu/conv.h"
@@ -9,8 +10,8 @@
 
 namespace fl::cpu::FL_ISA {
 
-// y[n, k, o] = act(bias[k] + sum over c, t of x[n, c, o*stride - pad + t*dilation] * w[k, c, t]), zero outside x; pad may be negative.
-// Strides in elements, in the order of ConvDesc; those of w's taps may be negative. taps may be 0.
+// y[n, k, o] = act(bias[k] + sum over c, t of x[n, c, o*stride - pad + t*dilation] * w[k, c, t]), zero outside x; pad
+// may be negative. Strides in elements, in the order of ConvDesc; those of w's taps may be negative. taps may be 0.
 template <class T>
 struct Correlation {
   int64_t n, c, k, groups;  // c, k: of all groups
@@ -30,8 +31,8 @@ void correlate(const Correlation<double>&);
 // Few outputs a group, depthwise among them: conv_planes.isa.cpp.
 void correlate_planes(const Correlation<float>&);
 void correlate_planes(const Correlation<double>&);
-// The gradient of w: dw[k, c, t] = sum over n, o of x[n, c, o*stride - pad + t*dilation] * y[n, k, o], y being the gradient of the result.
-// p.w, p.bias and p.relu are not looked at; dw has p's strides of w.
+// The gradient of w: dw[k, c, t] = sum over n, o of x[n, c, o*stride - pad + t*dilation] * y[n, k, o], y being the
+// gradient of the result. p.w, p.bias and p.relu are not looked at; dw has p's strides of w.
 void correlate_weight(const Correlation<float>& p, float* dw);
 void correlate_weight(const Correlation<double>& p, double* dw);
 
@@ -81,7 +82,8 @@ FL_INLINE void zero_line(T* dst, int64_t n) {
   if (i < n) store_n(dst + i, zero, int(n - i));
 }
 
-// A box of x for one image and group as [depth][height][width][channel], zeros outside x. The box starts at `start` (may be negative).
+// A box of x for one image and group as [depth][height][width][channel], zeros outside x. The box starts at `start`
+// (may be negative).
 template <class T>
 void gather_box(T* dst, const T* x, const int64_t* in, const int64_t* x_stride, int64_t channels, const int64_t* start,
                 const int64_t* size) {
@@ -112,12 +114,13 @@ void gather_box(T* dst, const T* x, const int64_t* in, const int64_t* x_stride, 
 }
 
 template <class T, int phase, int... J>
-FL_INLINE typename Vec<T>::type every_second(typename Vec<T>::type x, typename Vec<T>::type y, std::integer_sequence<int, J...>) {
+FL_INLINE typename Vec<T>::type every_second(typename Vec<T>::type x, typename Vec<T>::type y,
+                                             std::integer_sequence<int, J...>) {
   return __builtin_shufflevector(x, y, (2 * J + phase)...);
 }
 
-// Planes with their columns sorted by what they leave when divided by the stride: column i*stride + phase lies at phase*pitch + i, so
-// that what one tap reads for neighbouring outputs are neighbours.
+// Planes with their columns sorted by what they leave when divided by the stride: column i*stride + phase lies at
+// phase*pitch + i, so that what one tap reads for neighbouring outputs are neighbours.
 struct PlaneBox {
   int64_t size[3];      // of the box of input, in elements of x
   int64_t pitch, line;  // of one phase, of all
@@ -131,10 +134,11 @@ struct PlaneBox {
   FL_INLINE int64_t column(int64_t i, int64_t stride) const { return i % stride * pitch + i / stride; }
 };
 
-// The box of `channels` channels that begins at `start`, as planes. `raw`: room for one line of all channels. dst: slack of 2 vectors.
+// The box of `channels` channels that begins at `start`, as planes. `raw`: room for one line of all channels. dst:
+// slack of 2 vectors.
 template <class T>
-void gather_planes(T* dst, T* raw, const T* x, const int64_t* in, const int64_t* x_stride, int64_t channels, const int64_t* start,
-                   const PlaneBox& box, int64_t stride) {
+void gather_planes(T* dst, T* raw, const T* x, const int64_t* in, const int64_t* x_stride, int64_t channels,
+                   const int64_t* start, const PlaneBox& box, int64_t stride) {
   constexpr int W = Vec<T>::W;
   constexpr auto lanes = std::make_integer_sequence<int, W>{};
   const int64_t n = box.size[2], w0 = least(n, most(0, -start[2])), w1 = most(w0, least(n, in[2] - start[2]));

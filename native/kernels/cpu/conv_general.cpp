@@ -10,7 +10,8 @@ template <class T>
 struct General {
   using Z = const T*;
 
-  // Calls f(input position, tap position) for the taps of the output pixel `o` that meet the input; positions as element offsets.
+  // Calls f(input position, tap position) for the taps of the output pixel `o` that meet the input; positions as
+  // element offsets.
   template <class F>
   static void each_tap(const ConvDesc& p, const int64_t* o, F&& f) {
     for (int64_t a = 0; a < p.kernel[0]; ++a)
@@ -40,9 +41,11 @@ struct General {
           const int64_t o[3] = {pixel / (p.out[1] * p.out[2]), pixel / p.out[2] % p.out[1], pixel % p.out[2]};
           T sum = bias ? bias[k] : T(0);
           each_tap(p, o, [&](int64_t at, int64_t tap) {
-            for (int64_t c = 0; c < channels; ++c) sum = T(sum + image[at + c * p.x_stride[1]] * kernel[tap + c * p.w_stride[1]]);
+            for (int64_t c = 0; c < channels; ++c)
+              sum = T(sum + image[at + c * p.x_stride[1]] * kernel[tap + c * p.w_stride[1]]);
           });
-          y[n * p.y_stride[0] + k * p.y_stride[1] + o[0] * p.y_stride[2] + o[1] * p.y_stride[3] + o[2] * p.y_stride[4]] = sum;
+          y[n * p.y_stride[0] + k * p.y_stride[1] + o[0] * p.y_stride[2] + o[1] * p.y_stride[3] +
+            o[2] * p.y_stride[4]] = sum;
         }
       }
     });
@@ -63,8 +66,8 @@ struct General {
           Z kernel = w + (g * outputs + k) * p.w_stride[0] + c % channels * p.w_stride[1];
           for (int64_t pixel = 0; pixel < area; ++pixel) {
             const int64_t o[3] = {pixel / (p.out[1] * p.out[2]), pixel / p.out[2] % p.out[1], pixel % p.out[2]};
-            const T v = dy[n * p.y_stride[0] + (g * outputs + k) * p.y_stride[1] + o[0] * p.y_stride[2] + o[1] * p.y_stride[3] +
-                           o[2] * p.y_stride[4]];
+            const T v = dy[n * p.y_stride[0] + (g * outputs + k) * p.y_stride[1] + o[0] * p.y_stride[2] +
+                           o[1] * p.y_stride[3] + o[2] * p.y_stride[4]];
             each_tap(p, o, [&](int64_t at, int64_t tap) { image[at] = T(image[at] + v * kernel[tap]); });
           }
         }
@@ -81,12 +84,14 @@ struct General {
         T* kernel = dw + k * p.w_stride[0] + c * p.w_stride[1];
         for (int64_t a = 0; a < p.kernel[0]; ++a)
           for (int64_t b = 0; b < p.kernel[1]; ++b)
-            for (int64_t e = 0; e < p.kernel[2]; ++e) kernel[a * p.w_stride[2] + b * p.w_stride[3] + e * p.w_stride[4]] = T(0);
+            for (int64_t e = 0; e < p.kernel[2]; ++e)
+              kernel[a * p.w_stride[2] + b * p.w_stride[3] + e * p.w_stride[4]] = T(0);
         for (int64_t n = 0; n < p.n; ++n) {
           Z image = x + n * p.x_stride[0] + (k / outputs * channels + c) * p.x_stride[1];
           for (int64_t pixel = 0; pixel < area; ++pixel) {
             const int64_t o[3] = {pixel / (p.out[1] * p.out[2]), pixel / p.out[2] % p.out[1], pixel % p.out[2]};
-            const T v = dy[n * p.y_stride[0] + k * p.y_stride[1] + o[0] * p.y_stride[2] + o[1] * p.y_stride[3] + o[2] * p.y_stride[4]];
+            const T v = dy[n * p.y_stride[0] + k * p.y_stride[1] + o[0] * p.y_stride[2] + o[1] * p.y_stride[3] +
+                           o[2] * p.y_stride[4]];
             each_tap(p, o, [&](int64_t at, int64_t tap) { kernel[tap] = T(kernel[tap] + v * image[at]); });
           }
         }
@@ -95,8 +100,8 @@ struct General {
   }
 };
 
-// Signed integers are computed as unsigned ones: the bits are the same, and overflow is defined. 16 bits would be promoted to int,
-// where the product of two can overflow, hence the detour of uint16_t through unsigned.
+// Signed integers are computed as unsigned ones: the bits are the same, and overflow is defined. 16 bits would be
+// promoted to int, where the product of two can overflow, hence the detour of uint16_t through unsigned.
 struct Wrap16 {
   uint16_t v;
   Wrap16() = default;

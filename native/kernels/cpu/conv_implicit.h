@@ -1,16 +1,17 @@
-// Correlation as an implicit matrix product, channels innermost: rows of A are pixels read where they lie in a small NHWC block of the
-// input, B is the packed kernel. No im2col buffer. A block of output pixels is computed, then written in the caller's layout.
-// Included by *.isa.cpp sources only.
+// Correlation as an implicit matrix product, channels innermost: rows of A are pixels read where they lie in a small
+// NHWC block of the input, B is the packed kernel. No im2col buffer. A block of output pixels is computed, then written
+// in the caller's layout. Included by *.isa.cpp sources only.
 #pragma once
 #include "kernels/cpu/conv_core.h"
 
 namespace fl::cpu::FL_ISA {
 namespace {
 
-// C[M pixels, NV vectors] = act(bias + sum over segments of A[pixel, offset + 0..length) * B). B's rows follow one another.
+// C[M pixels, NV vectors] = act(bias + sum over segments of A[pixel, offset + 0..length) * B). B's rows follow one
+// another.
 template <class T, int M, int NV>
-void pixel_kernel(int64_t segments, const int64_t* offset, int64_t length, const T* __restrict a, int64_t a_row, const T* __restrict b,
-                  const T* bias, bool relu, T* __restrict c, int64_t c_row) {
+void pixel_kernel(int64_t segments, const int64_t* offset, int64_t length, const T* __restrict a, int64_t a_row,
+                  const T* __restrict b, const T* bias, bool relu, T* __restrict c, int64_t c_row) {
   using V = typename Vec<T>::type;
   constexpr int W = Vec<T>::W;
   V r[M][NV];
@@ -40,7 +41,8 @@ void pixel_kernel(int64_t segments, const int64_t* offset, int64_t length, const
   }
 }
 template <class T>
-using PixelKernel = void (*)(int64_t, const int64_t*, int64_t, const T*, int64_t, const T*, const T*, bool, T*, int64_t);
+using PixelKernel = void (*)(int64_t, const int64_t*, int64_t, const T*, int64_t, const T*, const T*, bool, T*,
+                             int64_t);
 template <class T>
 struct PixelTable {
   PixelKernel<T> row[kMR];
@@ -60,7 +62,8 @@ void pack_kernel(T* dst, int width, const Correlation<T>& p, int64_t group, int6
   const int64_t channels = p.c / p.groups, area = p.taps[0] * p.taps[1] * p.taps[2];
   const int64_t sk = p.w_stride[0], sc = p.w_stride[1];
   const T* w = p.w + group * p.w_group + k0 * sk;
-  const bool dense = p.w_stride[4] == 1 && p.w_stride[3] == p.taps[2] && p.w_stride[2] == p.taps[1] * p.taps[2] && sc == area;
+  const bool dense =
+      p.w_stride[4] == 1 && p.w_stride[3] == p.taps[2] && p.w_stride[2] == p.taps[1] * p.taps[2] && sc == area;
   if (dense) {
     // Columns of the matrix (k, c*area + t) become rows t*channels + c of the panel.
     const int64_t columns = channels * area;
@@ -86,15 +89,27 @@ void pack_kernel(T* dst, int width, const Correlation<T>& p, int64_t group, int6
     }
     return;
   }
-  for (int64_t d = 0; d < p.taps[0]; ++d)
-    for (int64_t h = 0; h < p.taps[1]; ++h)
-      for (int64_t t = 0; t < p.taps[2]; ++t) {
-        const T* base = w + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4];
-        for (int64_t c = 0; c < channels; ++c, dst += width) {
-          for (int i = 0; i < n; ++i) dst[i] = base[i * sk + c * sc];
-          for (int i = n; i < width; ++i) dst[i] = 0;
+  const bool innermost = sc == 1 && p.w_stride[4] == channels && p.w_stride[3] == p.taps[2] * channels &&
+                         p.w_stride[2] == p.taps[1] * p.taps[2] * channels;
+  if (innermost) {
+    pack_transposed(dst, width, w, sk, n, area * channels);
+    return;
+  }
+  // The order of the loops is that of the memory when this is the gradient of the input of a contiguous kernel.
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t d = 0; d < p.taps[0]; ++d)
+      for (int64_t h = 0; h < p.taps[1]; ++h)
+        for (int64_t t = 0; t < p.taps[2]; ++t) {
+          const T* from = w + c * sc + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4];
+          T* to = dst + (((d * p.taps[1] + h) * p.taps[2] + t) * channels + c) * width;
+          if (sk == 1) {
+            copy_line(to, from, n);
+            if (n < width) zero_line(to + n, width - n);
+          } else {
+            for (int i = 0; i < n; ++i) to[i] = from[i * sk];
+            for (int i = n; i < width; ++i) to[i] = 0;
+          }
         }
-      }
 }
 
 // A block of output pixels (rows x columns of one depth of one image), all channels of one group.
@@ -111,7 +126,8 @@ struct Plan {
 };
 
 template <class T>
-void correlate_block(const Correlation<T>& p, const Plan<T>& plan, int64_t image, int64_t group, int64_t od, int64_t row0, int64_t col0) {
+void correlate_block(const Correlation<T>& p, const Plan<T>& plan, int64_t image, int64_t group, int64_t od,
+                     int64_t row0, int64_t col0) {
   constexpr int W = Vec<T>::W, NR = kNV * W;
   const int64_t rows = least(plan.rows, p.out[1] - row0), columns = least(plan.columns, p.out[2] - col0);
   const int64_t start[3] = {od * p.stride[0] - p.pad[0], row0 * p.stride[1] - p.pad[1], col0 * p.stride[2] - p.pad[2]};
@@ -131,8 +147,8 @@ void correlate_block(const Correlation<T>& p, const Plan<T>& plan, int64_t image
     x = box;
     a_line = p.stride[1] * plan.box[2] * plan.channels, a_row = p.stride[2] * plan.channels;
   }
-  T* y = p.y + image * p.y_stride[0] + group * plan.outputs * p.y_stride[1] + od * p.y_stride[2] + row0 * p.y_stride[3] +
-         col0 * p.y_stride[4];
+  T* y = p.y + image * p.y_stride[0] + group * plan.outputs * p.y_stride[1] + od * p.y_stride[2] +
+         row0 * p.y_stride[3] + col0 * p.y_stride[4];
   const bool direct = p.y_stride[1] == 1 && plan.outputs % W == 0;
   const int64_t ld = plan.padded_outputs;
   T* out = direct ? y : (T*)scratch(Scratch::Output, size_t(rows * columns * ld) * sizeof(T));
@@ -146,19 +162,22 @@ void correlate_block(const Correlation<T>& p, const Plan<T>& plan, int64_t image
     auto& table = wide ? pixel_table<T, kNV> : pixel_table<T, 1>;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t q = 0; q < columns; q += tile)
-        table.row[least(tile, columns - q) - 1](plan.segments, plan.offset, plan.length, x + r * a_line + q * a_row, a_row,
-                                                b + j * depth, bias + j, p.relu, out + r * c_line + q * c_row + j, c_row);
+        table.row[least(tile, columns - q) - 1](plan.segments, plan.offset, plan.length, x + r * a_line + q * a_row,
+                                                a_row, b + j * depth, bias + j, p.relu,
+                                                out + r * c_line + q * c_row + j, c_row);
     j += wide ? NR : W;
   }
   if (direct) return;
   if (p.y_stride[4] == 1 && p.y_stride[3] == columns) {
     transpose(y, p.y_stride[1], out, ld, rows * columns, plan.outputs);
   } else if (p.y_stride[4] == 1) {
-    for (int64_t r = 0; r < rows; ++r) transpose(y + r * p.y_stride[3], p.y_stride[1], out + r * c_line, ld, columns, plan.outputs);
+    for (int64_t r = 0; r < rows; ++r)
+      transpose(y + r * p.y_stride[3], p.y_stride[1], out + r * c_line, ld, columns, plan.outputs);
   } else if (p.y_stride[1] == 1) {
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t q = 0; q < columns; ++q)
-        __builtin_memcpy(y + r * p.y_stride[3] + q * p.y_stride[4], out + r * c_line + q * ld, size_t(plan.outputs) * sizeof(T));
+        __builtin_memcpy(y + r * p.y_stride[3] + q * p.y_stride[4], out + r * c_line + q * ld,
+                         size_t(plan.outputs) * sizeof(T));
   } else {
     for (int64_t k = 0; k < plan.outputs; ++k)
       for (int64_t r = 0; r < rows; ++r)
@@ -175,7 +194,9 @@ void correlate_implicit(const Correlation<T>& p) {
   plan.outputs = p.k / p.groups;
   plan.padded_outputs = ceil_div(plan.outputs, W) * W;
   const int64_t area = p.taps[0] * p.taps[1] * p.taps[2], depth = area * plan.channels;
-  auto span = [&](int d, int64_t outs) { return area == 0 ? 0 : (outs - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1; };
+  auto span = [&](int d, int64_t outs) {
+    return area == 0 ? 0 : (outs - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1;
+  };
 
   // Blocks: the input of one stays in the second-level cache, the output too.
   constexpr int64_t in_budget = (256 << 10) / sizeof(T) / 2, out_budget = (256 << 10) / sizeof(T);
@@ -185,7 +206,8 @@ void correlate_implicit(const Correlation<T>& p) {
                                     plan.columns * plan.padded_outputs > out_budget))
     plan.columns = ceil_div(ceil_div(plan.columns, 2), kMR) * kMR;
   const int64_t row_in = most(1, planes * span(2, plan.columns) * plan.channels * p.stride[1]);
-  plan.rows = most(1, least(p.out[1], least(in_budget / row_in, out_budget / most(1, plan.columns * plan.padded_outputs))));
+  plan.rows =
+      most(1, least(p.out[1], least(in_budget / row_in, out_budget / most(1, plan.columns * plan.padded_outputs))));
   const int64_t blocks_wanted = 2 * num_threads();
   if (p.n * p.groups * p.out[0] * ceil_div(p.out[1], plan.rows) < blocks_wanted)
     plan.rows = most(1, least(plan.rows, p.out[1] * p.n * p.groups * p.out[0] / blocks_wanted));
@@ -199,15 +221,18 @@ void correlate_implicit(const Correlation<T>& p) {
   for (int d = 0; d < 3 && plan.in_place; ++d)
     plan.in_place = area == 0 || (p.pad[d] <= 0 && span(d, p.out[d]) - p.pad[d] <= p.in[d]);
 
-  // Where the pixels of the kernel's taps lie from an output pixel's first; taps along the width are one segment when they touch.
+  // Where the pixels of the kernel's taps lie from an output pixel's first; taps along the width are one segment when
+  // they touch.
   int64_t step[3] = {plan.in_place ? p.x_stride[2] : plan.box[1] * plan.box[2] * plan.channels,
-                     plan.in_place ? p.x_stride[3] : plan.box[2] * plan.channels, plan.in_place ? p.x_stride[4] : plan.channels};
+                     plan.in_place ? p.x_stride[3] : plan.box[2] * plan.channels,
+                     plan.in_place ? p.x_stride[4] : plan.channels};
   const bool joined = p.dilation[2] == 1 && step[2] == plan.channels;
   plan.segments = joined ? p.taps[0] * p.taps[1] : area;
   plan.length = joined ? p.taps[2] * plan.channels : plan.channels;
   const size_t packed_size = size_t(p.groups * plan.padded_outputs) * size_t(depth);
-  char* memory = (char*)scratch(Scratch::Weight, (packed_size + size_t(p.groups * plan.padded_outputs) + 64) * sizeof(T) +
-                                                     size_t(plan.segments + 1) * sizeof(int64_t) + 64);
+  char* memory =
+      (char*)scratch(Scratch::Weight, (packed_size + size_t(p.groups * plan.padded_outputs) + 64) * sizeof(T) +
+                                          size_t(plan.segments + 1) * sizeof(int64_t) + 64);
   int64_t* offset = (int64_t*)memory;
   T* bias = (T*)(memory + (size_t(plan.segments + 1) * sizeof(int64_t) + 63) / 64 * 64);
   T* packed = bias + ceil_div(p.groups * plan.padded_outputs, 64 / sizeof(T)) * int64_t(64 / sizeof(T));
@@ -228,14 +253,16 @@ void correlate_implicit(const Correlation<T>& p) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t g = i / panels, j = i % panels * NR;
         const int width = int(least(NR, plan.padded_outputs - j));
-        pack_kernel(packed + (g * plan.padded_outputs + j) * depth, width, p, g, j, int(least(width, plan.outputs - j)));
+        pack_kernel(packed + (g * plan.padded_outputs + j) * depth, width, p, g, j,
+                    int(least(width, plan.outputs - j)));
       }
     });
   }
   const int64_t blocks = plan.row_blocks * plan.column_blocks, images = p.n * p.groups * p.out[0];
   constexpr double ns_per_fma = 0.16 * sizeof(T) / FL_VB;
   const double pixels = double(plan.rows * plan.columns);
-  const double ns = pixels * double(depth) * double(plan.padded_outputs) * ns_per_fma + pixels * double(plan.channels + plan.outputs) * 0.3;
+  const double ns = pixels * double(depth) * double(plan.padded_outputs) * ns_per_fma +
+                    pixels * double(plan.channels + plan.outputs) * 0.3;
   parallel_for(images * blocks, ns + 50, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t block = task % blocks, od = task / blocks % p.out[0], item = task / blocks / p.out[0];
@@ -261,7 +288,8 @@ bool correlate_pointwise(const Correlation<T>& p) {
   const int64_t xs = p.in[2] == 1 ? (p.in[1] == 1 ? p.x_stride[2] : p.x_stride[3]) : p.x_stride[4];
   const int64_t ys = p.in[2] == 1 ? (p.in[1] == 1 ? p.y_stride[2] : p.y_stride[3]) : p.y_stride[4];
   for (int64_t g = 0; g < p.groups; ++g) {
-    const T *x = p.x + g * channels * p.x_stride[1], *w = p.w + g * p.w_group, *bias = p.bias ? p.bias + g * outputs : nullptr;
+    const T *x = p.x + g * channels * p.x_stride[1], *w = p.w + g * p.w_group,
+            *bias = p.bias ? p.bias + g * outputs : nullptr;
     T* y = p.y + g * outputs * p.y_stride[1];
     Product<T> q = {};
     q.k = channels, q.batch = p.n;

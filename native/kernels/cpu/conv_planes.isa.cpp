@@ -1,5 +1,6 @@
-// Correlation with few outputs a group: vectors run along the width of padded planes, so that no lane is wasted on outputs that do not
-// exist. And depthwise correlation (each channel on its own) with the channels innermost, where vectors run along them.
+// Correlation with few outputs a group: vectors run along the width of padded planes, so that no lane is wasted on
+// outputs that do not exist. And depthwise correlation (each channel on its own) with the channels innermost, where
+// vectors run along them.
 #include "kernels/cpu/conv_core.h"
 
 namespace fl::cpu::FL_ISA {
@@ -7,8 +8,8 @@ namespace {
 
 // R rows x M output channels x NV vectors of pixels. w: [tap][M].
 template <class T, int R, int M, int NV>
-void plane_tile(const Correlation<T>& p, int64_t taps, const int64_t* offset, const T* w, const T* x, int64_t x_line, const T* bias, T* y,
-                int64_t n) {
+void plane_tile(const Correlation<T>& p, int64_t taps, const int64_t* offset, const T* w, const T* x, int64_t x_line,
+                const T* bias, T* y, int64_t n) {
   constexpr int W = Vec<T>::W;
   using V = typename Vec<T>::type;
   V sum[R][M][NV];
@@ -51,8 +52,8 @@ void plane_tile(const Correlation<T>& p, int64_t taps, const int64_t* offset, co
 
 // One output row group: M channels, all columns, `rows` rows (R at a time).
 template <class T, int R, int M>
-void plane_rows(const Correlation<T>& p, int64_t rows, int64_t taps, const int64_t* offset, const T* w, const T* x, int64_t x_line,
-                const T* bias, T* y) {
+void plane_rows(const Correlation<T>& p, int64_t rows, int64_t taps, const int64_t* offset, const T* w, const T* x,
+                int64_t x_line, const T* bias, T* y) {
   constexpr int W = Vec<T>::W;
   for (int64_t r = 0; r < rows;) {
     const bool full = rows - r >= R;
@@ -77,18 +78,24 @@ void plane_rows(const Correlation<T>& p, int64_t rows, int64_t taps, const int64
 template <class T>
 void planes(const Correlation<T>& p) {
   constexpr int W = Vec<T>::W, M = 4;
-  const int64_t channels = p.c / p.groups, outputs = p.k / p.groups, area = p.taps[0] * p.taps[1] * p.taps[2], taps = area * channels;
-  auto span = [&](int d, int64_t outs) { return area ? (outs - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1 : 0; };
+  const int64_t channels = p.c / p.groups, outputs = p.k / p.groups, area = p.taps[0] * p.taps[1] * p.taps[2],
+                taps = area * channels;
+  auto span = [&](int d, int64_t outs) {
+    return area ? (outs - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1 : 0;
+  };
   const int64_t row_in = most(1, most(1, p.taps[0]) * span(2, p.out[2]) * channels * p.stride[1]);
   int64_t rows = most(1, least(p.out[1], (192 << 10) / int64_t(sizeof(T)) / row_in));
   const int64_t images = p.n * p.groups * p.out[0];
-  if (images * ceil_div(p.out[1], rows) < 2 * num_threads()) rows = most(1, least(rows, p.out[1] * images / (2 * num_threads())));
+  if (images * ceil_div(p.out[1], rows) < 2 * num_threads())
+    rows = most(1, least(rows, p.out[1] * images / (2 * num_threads())));
   const int64_t blocks = ceil_div(p.out[1], rows);
   rows = ceil_div(p.out[1], blocks);
   PlaneBox box;
-  box.size[0] = area ? (p.taps[0] - 1) * p.dilation[0] + 1 : 0, box.size[1] = span(1, rows), box.size[2] = span(2, p.out[2]);
+  box.size[0] = area ? (p.taps[0] - 1) * p.dilation[0] + 1 : 0, box.size[1] = span(1, rows),
+  box.size[2] = span(2, p.out[2]);
   box.set(p.stride[2], p.x);
-  int64_t* offset = (int64_t*)scratch(Scratch::Weight, size_t(taps + 8) * sizeof(int64_t) + size_t(p.k * taps) * sizeof(T));
+  int64_t* offset =
+      (int64_t*)scratch(Scratch::Weight, size_t(taps + 8) * sizeof(int64_t) + size_t(p.k * taps) * sizeof(T));
   T* packed = (T*)(offset + taps + 8);
   plane_offsets(p, box, channels, offset);
   for (int64_t g = 0; g < p.groups; ++g)
@@ -103,7 +110,8 @@ void planes(const Correlation<T>& p) {
               *to = from[c * p.w_stride[1] + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4]];
     }
   const double pixels = double(rows * p.out[2]);
-  const double ns = pixels * double(taps) * double(outputs) * 0.3 * sizeof(T) / FL_VB + pixels * double(channels + outputs) * 0.3 + 50;
+  const double ns = pixels * double(taps) * double(outputs) * 0.3 * sizeof(T) / FL_VB +
+                    pixels * double(channels + outputs) * 0.3 + 50;
   parallel_for(images * blocks, ns, [&](int64_t begin, int64_t end) {
     T* x = (T*)scratch(Scratch::Input, size_t(channels * box.plane + 4 * box.line + 4 * W) * sizeof(T));
     T* raw = (T*)scratch(Scratch::Output, size_t((channels + 1) * box.size[2] + 4 * W) * sizeof(T));
@@ -111,7 +119,8 @@ void planes(const Correlation<T>& p) {
       const int64_t r0 = task % blocks * rows, od = task / blocks % p.out[0], item = task / blocks / p.out[0];
       const int64_t n = item / p.groups, g = item % p.groups, count = least(rows, p.out[1] - r0);
       const int64_t start[3] = {od * p.stride[0] - p.pad[0], r0 * p.stride[1] - p.pad[1], -p.pad[2]};
-      gather_planes(x, raw, p.x + n * p.x_stride[0] + g * channels * p.x_stride[1], p.in, p.x_stride, channels, start, box, p.stride[2]);
+      gather_planes(x, raw, p.x + n * p.x_stride[0] + g * channels * p.x_stride[1], p.in, p.x_stride, channels, start,
+                    box, p.stride[2]);
       T* y = p.y + n * p.y_stride[0] + g * outputs * p.y_stride[1] + od * p.y_stride[2] + r0 * p.y_stride[3];
       const int64_t line = p.stride[1] * box.line;
       for (int64_t k = 0; k < outputs; k += M) {
@@ -141,7 +150,8 @@ void depthwise_channels(const Correlation<T>& p) {
     for (int64_t h = 0; h < p.taps[1]; ++h)
       for (int64_t t = 0; t < p.taps[2]; ++t, ++k)
         for (int64_t c = 0; c < padded; ++c)
-          packed[k * padded + c] = c < p.c ? p.w[c * p.w_group + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4]] : T(0);
+          packed[k * padded + c] =
+              c < p.c ? p.w[c * p.w_group + d * p.w_stride[2] + h * p.w_stride[3] + t * p.w_stride[4]] : T(0);
   // Taps [first, end) of a dimension for the output at position o.
   auto inside = [&](int d, int64_t o, int64_t& first, int64_t& end) {
     const int64_t at = o * p.stride[d] - p.pad[d], step = p.dilation[d];
@@ -168,9 +178,11 @@ void depthwise_channels(const Correlation<T>& p) {
           for (int64_t d = d0; d < d1; ++d)
             for (int64_t h = h0; h < h1; ++h)
               for (int64_t t = t0; t < t1; ++t) {
-                const T* a = x + d * p.dilation[0] * p.x_stride[2] + h * p.dilation[1] * p.x_stride[3] + t * p.dilation[2] * p.x_stride[4] + c;
+                const T* a = x + d * p.dilation[0] * p.x_stride[2] + h * p.dilation[1] * p.x_stride[3] +
+                             t * p.dilation[2] * p.x_stride[4] + c;
                 const T* w = packed + ((d * p.taps[1] + h) * p.taps[2] + t) * padded + c;
-                FL_UNROLL for (int j = 0; j < NV; ++j) sum[j] += (n == W ? load(a + j * W) : load_n(a, n)) * load(w + j * W);
+                FL_UNROLL for (int j = 0; j < NV; ++j)
+                  sum[j] += (n == W ? load(a + j * W) : load_n(a, n)) * load(w + j * W);
               }
           FL_UNROLL for (int j = 0; j < NV; ++j) {
             if (p.relu) sum[j] = sum[j] < T(0) ? V{} : sum[j];

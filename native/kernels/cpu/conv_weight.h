@@ -1,5 +1,5 @@
-// The gradient of a correlation's kernel as an implicit matrix product whose sum runs over output pixels: channels innermost in both
-// operands, the kernel's columns of one row of taps side by side. Included by *.isa.cpp sources only.
+// The gradient of a correlation's kernel as an implicit matrix product whose sum runs over output pixels: channels
+// innermost in both operands, the kernel's columns of one row of taps side by side. Included by *.isa.cpp sources only.
 #pragma once
 #include "kernels/cpu/conv_core.h"
 
@@ -8,8 +8,8 @@ namespace {
 
 // C[M, NV vectors] += sum over pixels p of A[p*a_row + i] * B[offset[p] + j].
 template <class T, int M, int NV>
-void outer_kernel(int64_t pixels, const T* __restrict a, int64_t a_row, const T* __restrict b, const int64_t* __restrict offset,
-                  T* __restrict c, int64_t c_row) {
+void outer_kernel(int64_t pixels, const T* __restrict a, int64_t a_row, const T* __restrict b,
+                  const int64_t* __restrict offset, T* __restrict c, int64_t c_row) {
   using V = typename Vec<T>::type;
   constexpr int W = Vec<T>::W;
   V r[M][NV];
@@ -80,8 +80,8 @@ void weight_implicit(const Correlation<T>& p, T* dw) {
   const int64_t segments = joined ? p.taps[0] * p.taps[1] : area, length = joined ? p.taps[2] * channels : channels;
   const int64_t padded = ceil_div(length, W) * W, row_size = segments * padded;  // one output channel's sums
 
-  // Tasks: a share of the images x a share of the output channels, each image share with sums of its own that are added in order at
-  // the end. The shares follow from the sizes alone, so that the result does not depend on the threads.
+  // Tasks: a share of the images x a share of the output channels, each image share with sums of its own that are added
+  // in order at the end. The shares follow from the sizes alone, so that the result does not depend on the threads.
   const int64_t sums_bytes = p.k * row_size * int64_t(sizeof(T));
   const int64_t image_shares = most(1, least(least(16, p.n), (4 << 20) / most(1, sums_bytes)));
   const int64_t channel_share = most(1, ceil_div(ceil_div(outputs, kMR), ceil_div(16, image_shares))) * kMR;
@@ -90,10 +90,12 @@ void weight_implicit(const Correlation<T>& p, T* dw) {
   auto span = [&](int d, int64_t outs) { return (outs - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1; };
   constexpr int64_t budget = (192 << 10) / sizeof(T);
   int64_t columns = p.out[2];
-  while (columns > 64 && (p.taps[0] * p.taps[1] * span(2, columns) * channels > 2 * budget || columns * outputs > budget))
+  while (columns > 64 &&
+         (p.taps[0] * p.taps[1] * span(2, columns) * channels > 2 * budget || columns * outputs > budget))
     columns = ceil_div(columns, 2);
   const int64_t row_in = most(1, p.taps[0] * span(2, columns) * channels * p.stride[1]);
-  const int64_t rows = most(1, least(p.out[1], least(budget / row_in, budget / most(1, columns * least(outputs, channel_share)))));
+  const int64_t rows =
+      most(1, least(p.out[1], least(budget / row_in, budget / most(1, columns * least(outputs, channel_share)))));
   const int64_t box[3] = {(p.taps[0] - 1) * p.dilation[0] + 1, span(1, rows), span(2, columns)};
   const int64_t line = box[2] * channels;
 
@@ -106,63 +108,70 @@ void weight_implicit(const Correlation<T>& p, T* dw) {
 
   const int64_t per_share = p.k * row_size;
   T* sums = (T*)scratch(Scratch::Gradient, size_t(image_shares * per_share) * sizeof(T));
-  const double image_ns = double(p.out[0] * p.out[1] * p.out[2]) *
-                          (double(p.groups * segments * padded) * double(least(outputs, channel_share)) * 0.16 * sizeof(T) / FL_VB +
-                           0.5 * double(p.c + p.k));
+  const double image_ns =
+      double(p.out[0] * p.out[1] * p.out[2]) *
+      (double(p.groups * segments * padded) * double(least(outputs, channel_share)) * 0.16 * sizeof(T) / FL_VB +
+       0.5 * double(p.c + p.k));
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t q = 0; q < columns; ++q) offset[r * columns + q] = r * p.stride[1] * line + q * p.stride[2] * channels;
 
-  parallel_for(image_shares * channel_shares, image_ns * double(p.n) / double(image_shares) + 100, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t share = task / channel_shares, k0 = task % channel_shares * channel_share, k_count = least(channel_share, outputs - k0);
-      const int64_t tile = ceil_div(k_count, ceil_div(k_count, kMR));
-      for (int64_t g = 0; g < p.groups; ++g)
-        __builtin_memset(sums + share * per_share + (g * outputs + k0) * row_size, 0, size_t(k_count * row_size) * sizeof(T));
-      T* x_box = (T*)scratch(Scratch::Input, size_t(box[0] * box[1] * line + 2 * NR) * sizeof(T));
-      T* y_box = (T*)scratch(Scratch::Output, size_t(rows * columns * k_count) * sizeof(T));
-      for (int64_t n = p.n * share / image_shares; n < p.n * (share + 1) / image_shares; ++n)
-        for (int64_t g = 0; g < p.groups; ++g) {
-          const T *x = p.x + n * p.x_stride[0] + g * channels * p.x_stride[1];
-          const T* y = p.y + n * p.y_stride[0] + (g * outputs + k0) * p.y_stride[1];
-          T* c = sums + share * per_share + (g * outputs + k0) * row_size;
-          for (int64_t od = 0; od < p.out[0]; ++od)
-            for (int64_t r0 = 0; r0 < p.out[1]; r0 += rows)
-              for (int64_t q0 = 0; q0 < p.out[2]; q0 += columns) {
-                // A block short of columns keeps the full block's pitch, and is taken row by row.
-                const int64_t nr = least(rows, p.out[1] - r0), nq = least(columns, p.out[2] - q0);
-                const int64_t runs = nq == columns ? 1 : nr, run = nq == columns ? nr * columns : nq;
-                for (int64_t d = 0; d < p.taps[0]; ++d) {
-                  const int64_t at[3] = {od * p.stride[0] - p.pad[0] + d * p.dilation[0], r0 * p.stride[1] - p.pad[1],
-                                         q0 * p.stride[2] - p.pad[2]};
-                  const int64_t size[3] = {1, span(1, nr), box[2]};
-                  gather_box(x_box + d * p.dilation[0] * box[1] * line, x, p.in, p.x_stride, channels, at, size);
-                }
-                const int64_t y_at[3] = {od, r0, q0}, y_size[3] = {1, nr, columns};
-                gather_box(y_box, y, p.out, p.y_stride, k_count, y_at, y_size);
-                for (int64_t s = 0; s < segments; ++s)
-                  for (int64_t j = 0; j < padded;) {
-                    const bool wide = padded - j >= NR;
-                    auto& table = wide ? outer_table<T, kNV> : outer_table<T, 1>;
-                    for (int64_t i = 0; i < k_count; i += tile)
-                      for (int64_t r = 0; r < runs; ++r)
-                        table.row[least(tile, k_count - i) - 1](run, y_box + r * columns * k_count + i, k_count, x_box + segment[s] + j,
-                                                                offset + r * columns, c + i * row_size + s * padded + j, row_size);
-                    j += wide ? NR : W;
+  parallel_for(
+      image_shares * channel_shares, image_ns * double(p.n) / double(image_shares) + 100,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t task = begin; task < end; ++task) {
+          const int64_t share = task / channel_shares, k0 = task % channel_shares * channel_share,
+                        k_count = least(channel_share, outputs - k0);
+          const int64_t tile = ceil_div(k_count, ceil_div(k_count, kMR));
+          for (int64_t g = 0; g < p.groups; ++g)
+            __builtin_memset(sums + share * per_share + (g * outputs + k0) * row_size, 0,
+                             size_t(k_count * row_size) * sizeof(T));
+          T* x_box = (T*)scratch(Scratch::Input, size_t(box[0] * box[1] * line + 2 * NR) * sizeof(T));
+          T* y_box = (T*)scratch(Scratch::Output, size_t(rows * columns * k_count) * sizeof(T));
+          for (int64_t n = p.n * share / image_shares; n < p.n * (share + 1) / image_shares; ++n)
+            for (int64_t g = 0; g < p.groups; ++g) {
+              const T* x = p.x + n * p.x_stride[0] + g * channels * p.x_stride[1];
+              const T* y = p.y + n * p.y_stride[0] + (g * outputs + k0) * p.y_stride[1];
+              T* c = sums + share * per_share + (g * outputs + k0) * row_size;
+              for (int64_t od = 0; od < p.out[0]; ++od)
+                for (int64_t r0 = 0; r0 < p.out[1]; r0 += rows)
+                  for (int64_t q0 = 0; q0 < p.out[2]; q0 += columns) {
+                    // A block short of columns keeps the full block's pitch, and is taken row by row.
+                    const int64_t nr = least(rows, p.out[1] - r0), nq = least(columns, p.out[2] - q0);
+                    const int64_t runs = nq == columns ? 1 : nr, run = nq == columns ? nr * columns : nq;
+                    for (int64_t d = 0; d < p.taps[0]; ++d) {
+                      const int64_t at[3] = {od * p.stride[0] - p.pad[0] + d * p.dilation[0],
+                                             r0 * p.stride[1] - p.pad[1], q0 * p.stride[2] - p.pad[2]};
+                      const int64_t size[3] = {1, span(1, nr), box[2]};
+                      gather_box(x_box + d * p.dilation[0] * box[1] * line, x, p.in, p.x_stride, channels, at, size);
+                    }
+                    const int64_t y_at[3] = {od, r0, q0}, y_size[3] = {1, nr, columns};
+                    gather_box(y_box, y, p.out, p.y_stride, k_count, y_at, y_size);
+                    for (int64_t s = 0; s < segments; ++s)
+                      for (int64_t j = 0; j < padded;) {
+                        const bool wide = padded - j >= NR;
+                        auto& table = wide ? outer_table<T, kNV> : outer_table<T, 1>;
+                        for (int64_t i = 0; i < k_count; i += tile)
+                          for (int64_t r = 0; r < runs; ++r)
+                            table.row[least(tile, k_count - i) - 1](run, y_box + r * columns * k_count + i, k_count,
+                                                                    x_box + segment[s] + j, offset + r * columns,
+                                                                    c + i * row_size + s * padded + j, row_size);
+                        j += wide ? NR : W;
+                      }
                   }
-              }
+            }
         }
-    }
-  });
+      });
 
   add_shares(p, dw, sums, image_shares, row_size, [&](int64_t c, int64_t tap) {
     return joined ? tap / p.taps[2] * padded + tap % p.taps[2] * channels + c : tap * padded + c;
   });
 }
 
-// Few inputs a group, depthwise among them: vectors run along the width of planes, lanes are added at the end of each image.
+// Few inputs a group, depthwise among them: vectors run along the width of planes, lanes are added at the end of each
+// image.
 template <class T, int M>
-FL_INLINE void plane_products(const Correlation<T>& p, const T* y, const T* x, const PlaneBox& box, int64_t taps, const int64_t* offset,
-                              T* sum, int64_t sum_row) {
+FL_INLINE void plane_products(const Correlation<T>& p, const T* y, const T* x, const PlaneBox& box, int64_t taps,
+                              const int64_t* offset, T* sum, int64_t sum_row) {
   using V = typename Vec<T>::type;
   constexpr int W = Vec<T>::W, N = 6;
   V r[M][N];
@@ -206,7 +215,8 @@ FL_INLINE void plane_products(const Correlation<T>& p, const T* y, const T* x, c
 template <class T>
 void weight_planes(Correlation<T> p, T* dw) {
   constexpr int W = Vec<T>::W, N = 6;
-  const int64_t channels = p.c / p.groups, outputs = p.k / p.groups, area = p.taps[0] * p.taps[1] * p.taps[2], taps = area * channels;
+  const int64_t channels = p.c / p.groups, outputs = p.k / p.groups, area = p.taps[0] * p.taps[1] * p.taps[2],
+                taps = area * channels;
   PlaneBox box;
   for (int d = 0; d < 3; ++d) box.size[d] = (p.out[d] - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1;
   box.set(p.stride[2], p.x);
@@ -221,18 +231,22 @@ void weight_planes(Correlation<T> p, T* dw) {
                                                     double(outputs * taps) * double(y_plane) * 0.3 * sizeof(T) / FL_VB);
   parallel_for(p.groups * shares, ns, [&](int64_t begin, int64_t end) {
     T* x = (T*)scratch(Scratch::Input, size_t(channels * box.plane + 4 * W) * sizeof(T));
-    T* raw = (T*)scratch(Scratch::Output, size_t((channels + 1) * box.size[2] + 4 * W + (copy_y ? outputs * (y_plane + 2 * p.out[2]) : 0)) * sizeof(T));
+    T* raw = (T*)scratch(
+        Scratch::Output,
+        size_t((channels + 1) * box.size[2] + 4 * W + (copy_y ? outputs * (y_plane + 2 * p.out[2]) : 0)) * sizeof(T));
     T* y_copy = raw + (channels + 1) * box.size[2] + 2 * W;
     Correlation<T> q = p;
     PlaneBox y_box = {{p.out[0], p.out[1], p.out[2]}, p.out[2], p.out[2], y_plane};
-    if (copy_y) q.y_stride[1] = y_plane, q.y_stride[2] = p.out[1] * p.out[2], q.y_stride[3] = p.out[2], q.y_stride[4] = 1;
+    if (copy_y)
+      q.y_stride[1] = y_plane, q.y_stride[2] = p.out[1] * p.out[2], q.y_stride[3] = p.out[2], q.y_stride[4] = 1;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t g = task / shares, share = task % shares;
       T* sum = sums + share * per_share + g * outputs * taps;
       zero_line(sum, outputs * taps);
       for (int64_t n = p.n * share / shares; n < p.n * (share + 1) / shares; ++n) {
         const int64_t start[3] = {-p.pad[0], -p.pad[1], -p.pad[2]}, zero[3] = {0, 0, 0};
-        gather_planes(x, raw, p.x + n * p.x_stride[0] + g * channels * p.x_stride[1], p.in, p.x_stride, channels, start, box, p.stride[2]);
+        gather_planes(x, raw, p.x + n * p.x_stride[0] + g * channels * p.x_stride[1], p.in, p.x_stride, channels, start,
+                      box, p.stride[2]);
         const T* y = p.y + n * p.y_stride[0] + g * outputs * p.y_stride[1];
         if (copy_y) {
           // y_copy ends with room for a line of all outputs, which the transposition of innermost channels needs.
@@ -276,7 +290,8 @@ void weight_channels(const Correlation<T>& p, T* dw) {
         for (int64_t d = 0, tap = 0; d < p.taps[0]; ++d)
           for (int64_t h = 0; h < p.taps[1]; ++h)
             for (int64_t t = 0; t < p.taps[2]; ++t, ++tap) {
-              const int64_t id = od * p.stride[0] - p.pad[0] + d * p.dilation[0], ih = oh * p.stride[1] - p.pad[1] + h * p.dilation[1];
+              const int64_t id = od * p.stride[0] - p.pad[0] + d * p.dilation[0],
+                            ih = oh * p.stride[1] - p.pad[1] + h * p.dilation[1];
               const int64_t shift = t * p.dilation[2] - p.pad[2];
               if (id < 0 || id >= p.in[0] || ih < 0 || ih >= p.in[1]) continue;
               const int64_t q0 = shift < 0 ? ceil_div(-shift, p.stride[2]) : 0;
@@ -288,7 +303,8 @@ void weight_channels(const Correlation<T>& p, T* dw) {
                 V r[NV];
                 FL_UNROLL for (int j = 0; j < NV; ++j) r[j] = load(sum + tap * padded + c + j * W);
                 for (int64_t q = q0; q < q1; ++q) {
-                  FL_UNROLL for (int j = 0; j < NV; ++j) r[j] += load(x + q * x_step + c + j * W) * load(y + q * y_step + c + j * W);
+                  FL_UNROLL for (int j = 0; j < NV; ++j)
+                    r[j] += load(x + q * x_step + c + j * W) * load(y + q * y_step + c + j * W);
                 }
                 FL_UNROLL for (int j = 0; j < NV; ++j) store(sum + tap * padded + c + j * W, r[j]);
               }

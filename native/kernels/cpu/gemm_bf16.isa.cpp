@@ -1,4 +1,5 @@
-// BFloat16 products with the processor's own instruction (vdpbf16ps: two products a lane, summed in float32), where it has it.
+// BFloat16 products with the processor's own instruction (vdpbf16ps: two products a lane, summed in float32), where it
+// has it.
 #include "base/parallel.h"
 #include "kernels/cpu/gemm_product.h"
 #include "kernels/cpu/gemm_tile.h"
@@ -38,15 +39,16 @@ void pack_pairs(uint32_t* dst, const uint16_t* src, int64_t row, int64_t col, in
   } else {
     for (int64_t p = 0; p < pairs; ++p)
       for (int i = 0; i < width; ++i)
-        dst[p * width + i] = i < n ? uint32_t(src[i * row + 2 * p * col]) | uint32_t(src[i * row + (2 * p + 1) * col]) << 16 : 0;
+        dst[p * width + i] =
+            i < n ? uint32_t(src[i * row + 2 * p * col]) | uint32_t(src[i * row + (2 * p + 1) * col]) << 16 : 0;
   }
   if (k & 1)
     for (int i = 0; i < width; ++i) dst[pairs * width + i] = i < n ? src[i * row + (k - 1) * col] : 0;
 }
 
 template <int M, int NV>
-FL_BF16 void pair_kernel(int64_t pairs, const uint32_t* __restrict a, const uint32_t* __restrict b, float* __restrict c, int64_t c_row,
-                         bool accumulate) {
+FL_BF16 void pair_kernel(int64_t pairs, const uint32_t* __restrict a, const uint32_t* __restrict b, float* __restrict c,
+                         int64_t c_row, bool accumulate) {
   __m512 r[M][NV];
   FL_UNROLL for (int i = 0; i < M; ++i) {
     FL_UNROLL for (int j = 0; j < NV; ++j) {
@@ -103,7 +105,8 @@ void finish_line(const GemmDesc& g, const Finish& f, int64_t item, int64_t i, in
 // Rows [i0, i1) and columns [j0, j1) of one product.
 void pair_product(const GemmDesc& g, const Finish& f, int64_t item, int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
   constexpr int NR = kNV * 16;
-  const int64_t m = i1 - i0, n = j1 - j0, ld = ceil_div(n, NR) * NR, rows = ceil_div(m, kMR) * kMR, mc = least(rows, kRows);
+  const int64_t m = i1 - i0, n = j1 - j0, ld = ceil_div(n, NR) * NR, rows = ceil_div(m, kMR) * kMR,
+                mc = least(rows, kRows);
   const int64_t total = ceil_div(g.k, 2), blocks = most(1, ceil_div(total, kPairs)), pairs0 = ceil_div(total, blocks);
   float* sum = (float*)scratch(Scratch::Output, size_t(rows * ld) * sizeof(float));
   uint32_t* pa = (uint32_t*)scratch(Scratch::Pack, size_t((mc + ld) * pairs0 + 128) * sizeof(uint32_t));
@@ -112,14 +115,17 @@ void pair_product(const GemmDesc& g, const Finish& f, int64_t item, int64_t i0, 
   for (int64_t p = 0; p < total; p += pairs0) {
     const int64_t pairs = least(pairs0, total - p), k = least(2 * pairs, g.k - 2 * p);
     for (int64_t j = 0; j < n; j += NR)
-      pack_pairs<NR>(pb + j * pairs, b + (j0 + j) * g.b_col + 2 * p * g.b_row, g.b_col, g.b_row, int(least(NR, n - j)), k);
+      pack_pairs<NR>(pb + j * pairs, b + (j0 + j) * g.b_col + 2 * p * g.b_row, g.b_col, g.b_row, int(least(NR, n - j)),
+                     k);
     for (int64_t ic = 0; ic < m; ic += mc) {
       const int64_t count = least(mc, m - ic);
       for (int64_t i = 0; i < count; i += kMR)
-        pack_pairs<kMR>(pa + i * pairs, a + (i0 + ic + i) * g.a_row + 2 * p * g.a_col, g.a_row, g.a_col, int(least(kMR, count - i)), k);
+        pack_pairs<kMR>(pa + i * pairs, a + (i0 + ic + i) * g.a_row + 2 * p * g.a_col, g.a_row, g.a_col,
+                        int(least(kMR, count - i)), k);
       for (int64_t j = 0; j < n; j += NR)
         for (int64_t i = 0; i < count; i += kMR)
-          pair_table.row[least(kMR, count - i) - 1](pairs, pa + i * pairs, pb + j * pairs, sum + (ic + i) * ld + j, ld, p > 0);
+          pair_table.row[least(kMR, count - i) - 1](pairs, pa + i * pairs, pb + j * pairs, sum + (ic + i) * ld + j, ld,
+                                                    p > 0);
     }
   }
   for (int64_t i = 0; i < m; ++i) finish_line(g, f, item, i0 + i, j0, sum + i * ld, n);
@@ -127,7 +133,8 @@ void pair_product(const GemmDesc& g, const Finish& f, int64_t item, int64_t i0, 
 
 // Few rows, both operands contiguous along k: vectors run along k.
 template <int M, int N>
-FL_BF16 void pair_dots(int64_t k, const uint16_t* a, int64_t a_row, const uint16_t* b, int64_t b_col, float* sum, int64_t sum_row) {
+FL_BF16 void pair_dots(int64_t k, const uint16_t* a, int64_t a_row, const uint16_t* b, int64_t b_col, float* sum,
+                       int64_t sum_row) {
   __m512 r[M][N];
   FL_UNROLL for (int i = 0; i < M; ++i) {
     FL_UNROLL for (int j = 0; j < N; ++j) r[i][j] = _mm512_setzero_ps();
@@ -164,7 +171,8 @@ void dot_product(const GemmDesc& g, const Finish& f, int64_t item, int64_t j0, i
         for (int64_t r = 0; r < m; ++r) pair_dots<1, 4>(g.k, x + r * g.a_row, g.a_row, y, g.b_col, sum + r * 4, 4);
       else
         for (int64_t r = 0; r < m; ++r)
-          for (int64_t q = 0; q < n; ++q) pair_dots<1, 1>(g.k, x + r * g.a_row, g.a_row, y + q * g.b_col, g.b_col, sum + r * 4 + q, 4);
+          for (int64_t q = 0; q < n; ++q)
+            pair_dots<1, 1>(g.k, x + r * g.a_row, g.a_row, y + q * g.b_col, g.b_col, sum + r * 4 + q, 4);
       for (int64_t r = 0; r < m; ++r) finish_line(g, f, item, i + r, j, sum + r * 4, n);
     }
 }
@@ -177,7 +185,8 @@ bool gemm_bf16_dot(const GemmDesc& g) {
   const Finish f = {float(g.alpha.re), float(g.beta.re), g.activation == Activation::Relu, adds<float>(g)};
   if (g.k <= 0 || f.alpha == 0) return false;
   constexpr int NR = kNV * 16;
-  const double work = double(g.m) * double(g.n) * double(g.k), bytes = 2.0 * (double(g.k) * double(g.n) + double(g.m) * double(g.k));
+  const double work = double(g.m) * double(g.n) * double(g.k),
+               bytes = 2.0 * (double(g.k) * double(g.n) + double(g.m) * double(g.k));
   const double ns = (work * 0.008 > bytes * 0.08 ? work * 0.008 : bytes * 0.08) + 50;
   const bool dots = g.a_col == 1 && g.b_row == 1 && g.m <= 8 && g.k >= 64;
   if (!dots && g.m <= 2) return false;  // packing would cost more than the product
@@ -189,8 +198,10 @@ bool gemm_bf16_dot(const GemmDesc& g) {
   parallel_for(g.batch * parts, ns / double(parts), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t item = task / parts, part = task % parts;
-      const int64_t i0 = by_columns ? 0 : panels_m * part / parts * kMR, i1 = by_columns ? g.m : least(g.m, panels_m * (part + 1) / parts * kMR);
-      const int64_t j0 = by_columns ? panels_n * part / parts * NR : 0, j1 = by_columns ? least(g.n, panels_n * (part + 1) / parts * NR) : g.n;
+      const int64_t i0 = by_columns ? 0 : panels_m * part / parts * kMR,
+                    i1 = by_columns ? g.m : least(g.m, panels_m * (part + 1) / parts * kMR);
+      const int64_t j0 = by_columns ? panels_n * part / parts * NR : 0,
+                    j1 = by_columns ? least(g.n, panels_n * (part + 1) / parts * NR) : g.n;
       if (dots) dot_product(g, f, item, j0, j1);
       else pair_product(g, f, item, i0, i1, j0, j1);
     }

@@ -14,8 +14,8 @@ struct Pair {
 
 // A rows x columns complex matrix as two real ones in the order of the source; `sign` multiplies the imaginary parts.
 template <class T>
-void split(T* re, T* im, const Pair<T>* src, int64_t rows, int64_t columns, int64_t row, int64_t col, T sign, int64_t& out_row,
-           int64_t& out_col) {
+void split(T* re, T* im, const Pair<T>* src, int64_t rows, int64_t columns, int64_t row, int64_t col, T sign,
+           int64_t& out_row, int64_t& out_col) {
   const bool by_columns = row == 1 && col != 1;
   const int64_t outer = by_columns ? columns : rows, inner = by_columns ? rows : columns;
   const int64_t outer_stride = by_columns ? col : row, inner_stride = by_columns ? row : col;
@@ -55,7 +55,8 @@ void product_of_item(const GemmDesc& g, int64_t item, int64_t k) {
   for (int64_t i = 0; i < g.m; ++i)
     for (int64_t j = 0; j < g.n; ++j) {
       Z s{c_re[i * g.n + j], c_im[i * g.n + j]};
-      if (alpha.re != T(1) || alpha.im != T(0)) s = Z{alpha.re * s.re - alpha.im * s.im, alpha.re * s.im + alpha.im * s.re};
+      if (alpha.re != T(1) || alpha.im != T(0))
+        s = Z{alpha.re * s.re - alpha.im * s.im, alpha.re * s.im + alpha.im * s.re};
       if (d) {
         Z e = d[i * g.d_row + j * g.d_col];
         s = Z{s.re + (beta.re * e.re - beta.im * e.im), s.im + (beta.re * e.im + beta.im * e.re)};

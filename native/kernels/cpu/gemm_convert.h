@@ -1,4 +1,5 @@
-// Products of narrow types, computed in a wider one: operands are converted block by block, results rounded once. Included by
+// Products of narrow types, computed in a wider one: operands are converted block by block, results rounded once.
+// Included by
 // *.isa.cpp sources only.
 #pragma once
 #include "base/parallel.h"
@@ -11,7 +12,8 @@ namespace {
 
 // Converts a rows x columns matrix, keeping its order: the result's strides are written to out_row and out_col.
 template <class In, class Wide>
-void widen_matrix(Wide* dst, const In* src, int64_t rows, int64_t columns, int64_t row, int64_t col, int64_t& out_row, int64_t& out_col) {
+void widen_matrix(Wide* dst, const In* src, int64_t rows, int64_t columns, int64_t row, int64_t col, int64_t& out_row,
+                  int64_t& out_col) {
   if (row == 1 && col != 1) {
     for (int64_t j = 0; j < columns; ++j) widen_line(dst + j * rows, src + j * col, 1, rows);
     out_row = 1, out_col = rows;
@@ -23,7 +25,8 @@ void widen_matrix(Wide* dst, const In* src, int64_t rows, int64_t columns, int64
 
 // c[i*c_col] = act(alpha * sum[i] + beta * d[i*d_col]), computed in the wide type.
 template <class In, class Wide>
-void narrow_line(In* c, int64_t c_col, const Wide* sum, const In* d, int64_t d_col, Wide alpha, Wide beta, bool relu, int64_t n) {
+void narrow_line(In* c, int64_t c_col, const Wide* sum, const In* d, int64_t d_col, Wide alpha, Wide beta, bool relu,
+                 int64_t n) {
   if (!d && c_col == 1 && alpha == Wide(1) && !relu) {
     for (int64_t i = 0; i < n; ++i) c[i] = Narrow<In, Wide>::of(sum[i]);
     return;
@@ -54,11 +57,13 @@ void gemm_converted(const GemmDesc& g) {
     Wide* sum = (Wide*)scratch(Scratch::Output, size_t(g.m * n) * sizeof(Wide));
     int64_t b_row, b_col;
     widen_matrix(b, (const In*)g.b + item * g.b_batch + j0 * g.b_col, k, n, g.b_row, g.b_col, b_row, b_col);
-    Product<Wide> p = {g.m, n, k, 1, 0, 0, 0, 0, a, a_row, a_col, b, b_row, b_col, sum, n, 1, nullptr, 0, 0, Wide(1), Wide(0), false, true};
+    Product<Wide> p = {g.m,   n,     k,   1, 0, 0,       0, 0, a,       a_row,   a_col, b,
+                       b_row, b_col, sum, n, 1, nullptr, 0, 0, Wide(1), Wide(0), false, true};
     run(p);
     for (int64_t i = 0; i < g.m; ++i)
       narrow_line((In*)g.c + item * g.c_batch + i * g.c_row + j0 * g.c_col, g.c_col, sum + i * n,
-                  added ? (const In*)g.d + item * g.d_batch + i * g.d_row + j0 * g.d_col : nullptr, g.d_col, alpha, beta, relu, n);
+                  added ? (const In*)g.d + item * g.d_batch + i * g.d_row + j0 * g.d_col : nullptr, g.d_col, alpha,
+                  beta, relu, n);
   };
   auto item_of = [&](int64_t item, bool parallel) {
     Wide* a = (Wide*)scratch(Scratch::Input, size_t(g.m * k) * sizeof(Wide));
@@ -74,9 +79,10 @@ void gemm_converted(const GemmDesc& g) {
     }
   };
   if (g.batch == 1) return item_of(0, true);
-  parallel_for(g.batch, double(g.m) * double(k) * double(g.n) * ns_per_fma + double(k) * double(g.n) * 0.1, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) item_of(item, false);
-  });
+  parallel_for(g.batch, double(g.m) * double(k) * double(g.n) * ns_per_fma + double(k) * double(g.n) * 0.1,
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t item = begin; item < end; ++item) item_of(item, false);
+               });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The loops around the register tiles: which path a product takes and how it is cut into blocks and tasks. One template for float,
-// double, uint32_t and uint64_t; included by *.isa.cpp sources only.
+// The loops around the register tiles: which path a product takes and how it is cut into blocks and tasks. One template
+// for float, double, uint32_t and uint64_t; included by *.isa.cpp sources only.
 #pragma once
 #include "base/parallel.h"
 #include "kernels/cpu/gemm_product.h"
@@ -9,7 +9,8 @@
 namespace fl::cpu::FL_ISA {
 namespace {
 
-// What comes after the sum of one block of k: C = act(alpha * sum + beta * D) in the first block, added to C in later ones.
+// What comes after the sum of one block of k: C = act(alpha * sum + beta * D) in the first block, added to C in later
+// ones.
 template <class T>
 FL_INLINE void finish_row(const Product<T>& p, const T* sum, T* c, const T* d, int64_t n, bool first, bool last) {
   using V = typename Vec<T>::type;
@@ -37,7 +38,8 @@ FL_INLINE void finish_row(const Product<T>& p, const T* sum, T* c, const T* d, i
   }
 }
 template <class T>
-void finish_tile(const Product<T>& p, const T* sum, int64_t sum_row, int64_t i, int64_t j, int64_t m, int64_t n, bool first, bool last) {
+void finish_tile(const Product<T>& p, const T* sum, int64_t sum_row, int64_t i, int64_t j, int64_t m, int64_t n,
+                 bool first, bool last) {
   for (int64_t r = 0; r < m; ++r)
     finish_row(p, sum + r * sum_row, p.c + (i + r) * p.c_row + j * p.c_col,
                p.d ? p.d + (i + r) * p.d_row + j * p.d_col : nullptr, n, first, last);
@@ -60,8 +62,8 @@ constexpr int64_t kBlockM = kMR * 28;
 
 // Tile at (i, j) of C; A packed ([k][kMR]) or strided, B packed with kNV or, for the last columns, one vector.
 template <class T>
-FL_INLINE void packed_tile(const Product<T>& p, const T* a, int64_t a_row, int64_t a_col, bool a_packed, const T* b, int64_t k, int64_t i,
-                           int64_t j, int m, int n, bool first, bool last) {
+FL_INLINE void packed_tile(const Product<T>& p, const T* a, int64_t a_row, int64_t a_col, bool a_packed, const T* b,
+                           int64_t k, int64_t i, int64_t j, int m, int n, bool first, bool last) {
   constexpr int W = Vec<T>::W, NR = kNV * W;
   auto run = [&](T* c, int64_t c_row, const TileEnd<T>& end, bool whole) {
     if (n > NR - W) {
@@ -105,12 +107,14 @@ void product_packed(const Product<T>& p) {
       int64_t kc = least(kc0, p.k - pc);
       bool first = pc == 0, last = pc + kc == p.k;
       for (int64_t j = 0; j < nc; j += NR)
-        pack_panel<T, NR>(pb + j * kc, p.b + pc * p.b_row + (jc + j) * p.b_col, p.b_col, p.b_row, int(least(NR, nc - j)), kc);
+        pack_panel<T, NR>(pb + j * kc, p.b + pc * p.b_row + (jc + j) * p.b_col, p.b_col, p.b_row,
+                          int(least(NR, nc - j)), kc);
       for (int64_t ic = 0; ic < p.m; ic += mc0) {
         int64_t mc = least(mc0, p.m - ic);
         if (pack_a)
           for (int64_t i = 0; i < mc; i += MR)
-            pack_panel<T, MR>(pa + i * kc, p.a + (ic + i) * p.a_row + pc * p.a_col, p.a_row, p.a_col, int(least(MR, mc - i)), kc);
+            pack_panel<T, MR>(pa + i * kc, p.a + (ic + i) * p.a_row + pc * p.a_col, p.a_row, p.a_col,
+                              int(least(MR, mc - i)), kc);
         for (int64_t j = 0; j < nc; j += NR) {
           int nr = int(least(NR, nc - j));
           for (int64_t i = 0; i < mc; i += MR) {
@@ -118,8 +122,8 @@ void product_packed(const Product<T>& p) {
             if (pack_a)
               packed_tile(p, pa + i * kc, 1, MR, true, pb + j * kc, kc, ic + i, jc + j, mr, nr, first, last);
             else
-              packed_tile(p, p.a + (ic + i) * p.a_row + pc * p.a_col, p.a_row, p.a_col, false, pb + j * kc, kc, ic + i, jc + j, mr, nr,
-                          first, last);
+              packed_tile(p, p.a + (ic + i) * p.a_row + pc * p.a_col, p.a_row, p.a_col, false, pb + j * kc, kc, ic + i,
+                          jc + j, mr, nr, first, last);
           }
         }
       }
@@ -155,7 +159,8 @@ void unpacked_columns(const Product<T>& p, int64_t rows, int64_t j, int n) {
   } while (k0 < p.k);
 }
 
-// B's rows are contiguous. The fewer the rows of C, the wider the tile: the number of accumulators stays about the same.
+// B's rows are contiguous. The fewer the rows of C, the wider the tile: the number of accumulators stays about the
+// same.
 template <class T>
 void product_unpacked(const Product<T>& p) {
   constexpr int W = Vec<T>::W;

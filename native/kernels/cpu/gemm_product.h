@@ -1,4 +1,5 @@
-// What the sources of the matrix product share: one product with typed operands, and the entry for each computing type. Included by
+// What the sources of the matrix product share: one product with typed operands, and the entry for each computing type.
+// Included by
 // *.isa.cpp sources only.
 #pragma once
 #include "kernels/cpu/gemm.h"
@@ -50,9 +51,30 @@ __attribute__((always_inline)) inline bool adds(const GemmDesc& g) {
 template <class T>
 __attribute__((always_inline)) inline Product<T> product_of(const GemmDesc& g) {
   T alpha = factor_as<T>(g.alpha);
-  return {g.m, g.n, alpha == T(0) ? 0 : g.k, g.batch, g.a_batch, g.b_batch, g.c_batch, g.d_batch,
-          (const T*)g.a, g.a_row, g.a_col, (const T*)g.b, g.b_row, g.b_col, (T*)g.c, g.c_row, g.c_col,
-          adds<T>(g) ? (const T*)g.d : nullptr, g.d_row, g.d_col, alpha, factor_as<T>(g.beta), g.activation == Activation::Relu, false};
+  return {g.m,
+          g.n,
+          alpha == T(0) ? 0 : g.k,
+          g.batch,
+          g.a_batch,
+          g.b_batch,
+          g.c_batch,
+          g.d_batch,
+          (const T*)g.a,
+          g.a_row,
+          g.a_col,
+          (const T*)g.b,
+          g.b_row,
+          g.b_col,
+          (T*)g.c,
+          g.c_row,
+          g.c_col,
+          adds<T>(g) ? (const T*)g.d : nullptr,
+          g.d_row,
+          g.d_col,
+          alpha,
+          factor_as<T>(g.beta),
+          g.activation == Activation::Relu,
+          false};
 }
 
 }  // namespace

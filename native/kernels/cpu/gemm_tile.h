@@ -1,5 +1,5 @@
-// Register tiles of the matrix product: vectors, the micro-kernel, and packing. Included by *.isa.cpp sources only; everything is in
-// their namespace. A(i,k) = a[i*a_row + k*a_col]; rows of B and C are contiguous here.
+// Register tiles of the matrix product: vectors, the micro-kernel, and packing. Included by *.isa.cpp sources only;
+// everything is in their namespace. A(i,k) = a[i*a_row + k*a_col]; rows of B and C are contiguous here.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -64,9 +64,11 @@ FL_INLINE typename Vec<T>::type load_n(const T* p, int n) {
   if constexpr (sizeof(T) == 8) return (V)_mm512_maskz_loadu_epi64((__mmask8)((1u << n) - 1), p);
 #elif FL_VB == 32 && defined(__AVX2__)
   if constexpr (sizeof(T) == 4)
-    return (V)_mm256_maskload_epi32((const int*)p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
+    return (V)_mm256_maskload_epi32(
+        (const int*)p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
   if constexpr (sizeof(T) == 8)
-    return (V)_mm256_maskload_epi64((const long long*)p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)));
+    return (V)_mm256_maskload_epi64((const long long*)p,
+                                    _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)));
 #endif
   return load_n_slowly(p, n);
 }
@@ -77,16 +79,19 @@ FL_INLINE void store_n(T* p, typename Vec<T>::type v, int n) {
   if constexpr (sizeof(T) == 8) return _mm512_mask_storeu_epi64(p, (__mmask8)((1u << n) - 1), (__m512i)v);
 #elif FL_VB == 32 && defined(__AVX2__)
   if constexpr (sizeof(T) == 4)
-    return _mm256_maskstore_epi32((int*)p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)), (__m256i)v);
+    return _mm256_maskstore_epi32(
+        (int*)p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)), (__m256i)v);
   if constexpr (sizeof(T) == 8)
-    return _mm256_maskstore_epi64((long long*)p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)), (__m256i)v);
+    return _mm256_maskstore_epi64(
+        (long long*)p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)), (__m256i)v);
 #endif
   store_n_slowly(p, v, n);
 }
 
 // ---------------------------------------------------------------------------------------------- micro-kernel
 
-// What is added to a tile's sum before it is stored: nothing, rows of a matrix (C itself, D, a bias along the row), or one value a row.
+// What is added to a tile's sum before it is stored: nothing, rows of a matrix (C itself, D, a bias along the row), or
+// one value a row.
 enum class Addend { None, Rows, Values };
 template <class T>
 struct TileEnd {
@@ -96,14 +101,15 @@ struct TileEnd {
   int64_t add_row;
 };
 
-// C[MR, NV vectors] = act(A[MR, k] * B[k, NV vectors] + addend). PackedA: a is [k][MR]. PackedB: b is [k][NV*W], zero-padded. Tail: the last
-// vector has only `last` columns.
+// C[MR, NV vectors] = act(A[MR, k] * B[k, NV vectors] + addend). PackedA: a is [k][MR]. PackedB: b is [k][NV*W],
+// zero-padded. Tail: the last vector has only `last` columns.
 template <class T, int MR, int NV, bool PackedA, bool PackedB, bool Tail>
-void tile_kernel(int64_t k, const T* __restrict a, int64_t a_row, int64_t a_col, const T* __restrict b, int64_t b_row, T* c,
-                 int64_t c_row, const TileEnd<T>& end, int last) {
+void tile_kernel(int64_t k, const T* __restrict a, int64_t a_row, int64_t a_col, const T* __restrict b, int64_t b_row,
+                 T* c, int64_t c_row, const TileEnd<T>& end, int last) {
   using V = typename Vec<T>::type;
   constexpr int W = Vec<T>::W;
-  constexpr int kPrefetchRows = 8;  // a row of unpacked B may be a new page, where the hardware prefetcher does not follow
+  constexpr int kPrefetchRows =
+      8;  // a row of unpacked B may be a new page, where the hardware prefetcher does not follow
   V r[MR][NV];
   if (PackedA) a_row = 1, a_col = MR;
   if (PackedB) b_row = NV * W;
@@ -156,8 +162,8 @@ void tile_kernel(int64_t k, const T* __restrict a, int64_t a_row, int64_t a_col,
 }
 
 template <class T>
-using TileKernel = void (*)(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c, int64_t c_row,
-                            const TileEnd<T>& end, int last);
+using TileKernel = void (*)(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c,
+                            int64_t c_row, const TileEnd<T>& end, int last);
 
 // Kernels for 1..n rows, so that edge tiles do no wasted work.
 template <class T, int n>
@@ -193,8 +199,9 @@ FL_INLINE void transpose_square(typename Vec<T>::type* r) {
   }
 }
 
-// dst[k*width + i] = src[i*src_row + k] for i < rows, zero for rows <= i < width. Writes whole vectors, hence in an order in which a
-// vector that spills into the next row of dst is overwritten by that row; W elements of slack behind dst.
+// dst[k*width + i] = src[i*src_row + k] for i < rows, zero for rows <= i < width. Writes whole vectors, hence in an
+// order in which a vector that spills into the next row of dst is overwritten by that row; W elements of slack behind
+// dst.
 template <class T>
 void pack_transposed(T* dst, int width, const T* src, int64_t src_row, int rows, int64_t k) {
   using V = typename Vec<T>::type;
@@ -205,7 +212,8 @@ void pack_transposed(T* dst, int width, const T* src, int64_t src_row, int rows,
     for (int64_t p = 0; p < k; p += W) {
       int64_t kk = least(W, k - p);
       pack_transposed(block, wide, src + p, src_row, rows, kk);
-      for (int64_t q = 0; q < kk; ++q) __builtin_memcpy(dst + (p + q) * width, block + q * wide, size_t(width) * sizeof(T));
+      for (int64_t q = 0; q < kk; ++q)
+        __builtin_memcpy(dst + (p + q) * width, block + q * wide, size_t(width) * sizeof(T));
     }
     return;
   }
@@ -215,7 +223,9 @@ void pack_transposed(T* dst, int width, const T* src, int64_t src_row, int rows,
       int steps = int(least(W, k - p));
       V r[W];
       FL_UNROLL for (int i = 0; i < W; ++i) {
-        r[i] = i >= n ? V{} : steps == W ? load(src + (i0 + i) * src_row + p) : load_n(src + (i0 + i) * src_row + p, steps);
+        r[i] = i >= n       ? V{}
+               : steps == W ? load(src + (i0 + i) * src_row + p)
+                            : load_n(src + (i0 + i) * src_row + p, steps);
       }
       transpose_square<T>(r);
       T* q = dst + p * width + i0;

@@ -50,14 +50,14 @@ struct DimIndex {
   int64_t bound = 0;  // self.size(dim)
   bool wrap = false;  // negative indices count from the end
 };
-enum class Reduce : uint8_t { Sum, Prod, Mean, Max, Min };
+enum class ScatterOp : uint8_t { Sum, Prod, Mean, Max, Min };
 
 BadIndex gather(int64_t item, const DimIndex&, const void* self, void* out);
 BadIndex scatter(int64_t item, const DimIndex&, void* self, const void* source);  // of equal indices the last wins
 // self[...] = self[...] op source[...]; in order, so deterministic. Sum: every type (Bool: or), source multiplied by alpha (index_add;
 // null: 1; else one element of the type). Prod: every type. Mean: integers divide with floor. Max, Min: not complex, NaN wins.
 // include_self = false: elements that are hit start from the identity.
-BadIndex scatter_reduce(DType, Reduce, const DimIndex&, void* self, const void* source, bool include_self = true,
+BadIndex scatter_reduce(DType, ScatterOp, const DimIndex&, void* self, const void* source, bool include_self = true,
                         const void* alpha = nullptr);
 
 // Advanced indexing. The result (or the values to put) has ndim dimensions, those of the broadcast indices being the adjacent range

@@ -19,7 +19,8 @@ template <class T>
 FL_INLINE void add_dense(T* dst, const T* src, int64_t n) {
   int64_t i = 0;
   if constexpr ((kIsFloating<T> && !kIsReduced<T>) || (std::is_integral_v<T> && !std::is_same_v<T, bool>)) {
-    typedef T V __attribute__((vector_size(16), aligned(1)));
+    using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;  // sums wrap
+    typedef U V __attribute__((vector_size(16), aligned(1), may_alias));
     constexpr int64_t lanes = 16 / sizeof(T);
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
       V a = *(V*)(dst + i) + *(const V*)(src + i), b = *(V*)(dst + i + lanes) + *(const V*)(src + i + lanes);
@@ -145,7 +146,7 @@ void divide_by_hits(DType type, const DimIndex& x, char* self, bool include_self
 
 }  // namespace
 
-BadIndex scatter_reduce(DType type, Reduce op, const DimIndex& given, void* self_, const void* source_, bool include_self,
+BadIndex scatter_reduce(DType type, ScatterOp op, const DimIndex& given, void* self_, const void* source_, bool include_self,
                         const void* alpha) {
   DimIndex x = given;
   int64_t one = 1, zero = 0;
@@ -164,19 +165,19 @@ BadIndex scatter_reduce(DType type, Reduce op, const DimIndex& given, void* self
   char identity[16] = {};
   by_type(type, [&](auto tag) {
     using T = decltype(tag);
-    T start = T(op == Reduce::Prod ? 1 : 0);
+    T start = T(op == ScatterOp::Prod ? 1 : 0);
     if constexpr (!kIsComplex<T>) {
-      if (op == Reduce::Max) start = lowest<T>(), row = row_fns<T, Largest>();
-      if (op == Reduce::Min) start = highest<T>(), row = row_fns<T, Smallest>();
+      if (op == ScatterOp::Max) start = lowest<T>(), row = row_fns<T, Largest>();
+      if (op == ScatterOp::Min) start = highest<T>(), row = row_fns<T, Smallest>();
     }
-    if (op == Reduce::Prod) row = row_fns<T, Product>();
-    if (op == Reduce::Sum || op == Reduce::Mean) row = alpha ? row_fns<T, ScaledSum>() : row_fns<T, Sum>();
+    if (op == ScatterOp::Prod) row = row_fns<T, Product>();
+    if (op == ScatterOp::Sum || op == ScatterOp::Mean) row = alpha ? row_fns<T, ScaledSum>() : row_fns<T, Sum>();
     std::memcpy(identity, &start, sizeof(T));
     assign = row_fns<T, Assign>();
   });
   if (!include_self) apply(x, table, assign, self, source, identity);
   apply(x, table, row, self, source, alpha);
-  if (op == Reduce::Mean) divide_by_hits(type, x, self, include_self);
+  if (op == ScatterOp::Mean) divide_by_hits(type, x, self, include_self);
   return {};
 }
 

@@ -1,5 +1,5 @@
-// Blocks of narrow elements to and from the type they are computed in: Half and BFloat16 as float, small integers as uint32_t.
-// Included by *.isa.cpp sources only.
+// Blocks of narrow elements to and from the type they are computed in: Half and BFloat16 as float, small integers as
+// uint32_t. Included by *.isa.cpp sources only.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -28,7 +28,8 @@ FL_INLINE uint32_t widen(uint8_t v) { return uint32_t(v); }
 FL_INLINE uint32_t widen(int16_t v) { return uint32_t(v); }
 FL_INLINE float widen(BFloat16 v) { return bits_to_float(uint32_t(v.bits) << 16); }
 FL_INLINE float widen(Half v) {
-  // The exponent is rebiased by a multiplication, which is exact and does subnormals; infinities and NaN keep theirs all ones.
+  // The exponent is rebiased by a multiplication, which is exact and does subnormals; infinities and NaN keep theirs
+  // all ones.
   uint32_t magnitude = uint32_t(v.bits & 0x7fff) << 13;
   float f = bits_to_float(magnitude) * 0x1p112f;
   uint32_t bits = float_to_bits(f) | (magnitude >= 0x0f800000 ? 0x7f800000u : 0u);

@@ -15,9 +15,13 @@ PoolDesc adaptive_of(PoolDesc g) {
 void max_forward(const PoolDesc& g, const void* x, void* y, int64_t* indices) { max_pool(g, false, x, y, indices); }
 void avg_forward(const PoolDesc& g, const void* x, void* y) { avg_pool(g, false, x, y); }
 void avg_backward(const PoolDesc& g, const void* dy, void* dx) { avg_pool_backward(g, false, dy, dx); }
-void adaptive_max_forward(const PoolDesc& g, const void* x, void* y, int64_t* indices) { max_pool(adaptive_of(g), true, x, y, indices); }
+void adaptive_max_forward(const PoolDesc& g, const void* x, void* y, int64_t* indices) {
+  max_pool(adaptive_of(g), true, x, y, indices);
+}
 void adaptive_avg_forward(const PoolDesc& g, const void* x, void* y) { avg_pool(adaptive_of(g), true, x, y); }
-void adaptive_avg_backward(const PoolDesc& g, const void* dy, void* dx) { avg_pool_backward(adaptive_of(g), true, dy, dx); }
+void adaptive_avg_backward(const PoolDesc& g, const void* dy, void* dx) {
+  avg_pool_backward(adaptive_of(g), true, dy, dx);
+}
 
 }  // namespace
 

@@ -15,7 +15,8 @@ FL_INLINE int64_t divisor_of(const PoolDesc& g, const Window& d, const Window& h
 FL_INLINE PoolDesc flattened(PoolDesc g, bool adaptive) {
   const int64_t sw = g.x_stride[4];
   if (!adaptive || g.out[0] * g.out[1] * g.out[2] != 1) return g;
-  if (!((g.in[1] == 1 || g.x_stride[3] == g.in[2] * sw) && (g.in[0] == 1 || g.x_stride[2] == g.in[1] * g.in[2] * sw))) return g;
+  if (!((g.in[1] == 1 || g.x_stride[3] == g.in[2] * sw) && (g.in[0] == 1 || g.x_stride[2] == g.in[1] * g.in[2] * sw)))
+    return g;
   g.in[2] *= g.in[0] * g.in[1];
   g.in[0] = g.in[1] = 1;
   return g;
@@ -39,35 +40,38 @@ void avg_channels(const PoolDesc& g, bool adaptive, const T* x, T* y) {
   constexpr int W = Vec<V>::W;
   constexpr int64_t block = 4 * W;
   const int64_t lines = g.out[0] * g.out[1], shares = ceil_div(g.c, block);
-  parallel_for(g.n * lines * shares, double(g.out[2] * block) * window_area(g, adaptive) * 0.1, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t c0 = item % shares * block, n = item / shares / lines, od = item / shares % lines / g.out[1], oh = item / shares % g.out[1];
-      const Window wd = window_of(g, 0, od, adaptive), wh = window_of(g, 1, oh, adaptive);
-      for (int64_t ow = 0; ow < g.out[2]; ++ow) {
-        const Window ww = window_of(g, 2, ow, adaptive);
-        const V divisor = V(divisor_of(g, wd, wh, ww));
-        T* to = y + n * g.y_stride[0] + od * g.y_stride[2] + oh * g.y_stride[3] + ow * g.y_stride[4];
-        const bool empty = wd.end <= wd.begin || wh.end <= wh.begin || ww.end <= ww.begin;
-        auto tile = [&](auto vectors, int64_t c, int m) {
-          constexpr int NV = decltype(vectors)::value;
-          typename Vec<V>::type sum[NV];
-          FL_UNROLL for (int j = 0; j < NV; ++j) sum[j] = typename Vec<V>::type{};
-          for (int64_t d = wd.begin; d < wd.end; ++d)
-            for (int64_t h = wh.begin; h < wh.end; ++h) {
-              const T* p = x + n * g.x_stride[0] + d * g.x_stride[2] + h * g.x_stride[3] + ww.begin * g.x_stride[4] + c;
-              for (int64_t w = ww.begin; w < ww.end; ++w, p += g.x_stride[4]) {
-                FL_UNROLL for (int j = 0; j < NV; ++j) sum[j] += load_wide(p + j * W, m);
-              }
-            }
-          FL_UNROLL for (int j = 0; j < NV; ++j) store_narrow(to + c + j * W, empty ? sum[j] : sum[j] / divisor, m);
-        };
-        if (g.c - c0 >= block)
-          tile(std::integral_constant<int, 4>{}, c0, W);
-        else
-          for (int64_t c = c0; c < g.c; c += W) tile(std::integral_constant<int, 1>{}, c, int(least(W, g.c - c)));
-      }
-    }
-  });
+  parallel_for(
+      g.n * lines * shares, double(g.out[2] * block) * window_area(g, adaptive) * 0.1, [&](int64_t begin, int64_t end) {
+        for (int64_t item = begin; item < end; ++item) {
+          const int64_t c0 = item % shares * block, n = item / shares / lines, od = item / shares % lines / g.out[1],
+                        oh = item / shares % g.out[1];
+          const Window wd = window_of(g, 0, od, adaptive), wh = window_of(g, 1, oh, adaptive);
+          for (int64_t ow = 0; ow < g.out[2]; ++ow) {
+            const Window ww = window_of(g, 2, ow, adaptive);
+            const V divisor = V(divisor_of(g, wd, wh, ww));
+            T* to = y + n * g.y_stride[0] + od * g.y_stride[2] + oh * g.y_stride[3] + ow * g.y_stride[4];
+            const bool empty = wd.end <= wd.begin || wh.end <= wh.begin || ww.end <= ww.begin;
+            auto tile = [&](auto vectors, int64_t c, int m) {
+              constexpr int NV = decltype(vectors)::value;
+              typename Vec<V>::type sum[NV];
+              FL_UNROLL for (int j = 0; j < NV; ++j) sum[j] = typename Vec<V>::type{};
+              for (int64_t d = wd.begin; d < wd.end; ++d)
+                for (int64_t h = wh.begin; h < wh.end; ++h) {
+                  const T* p =
+                      x + n * g.x_stride[0] + d * g.x_stride[2] + h * g.x_stride[3] + ww.begin * g.x_stride[4] + c;
+                  for (int64_t w = ww.begin; w < ww.end; ++w, p += g.x_stride[4]) {
+                    FL_UNROLL for (int j = 0; j < NV; ++j) sum[j] += load_wide(p + j * W, m);
+                  }
+                }
+              FL_UNROLL for (int j = 0; j < NV; ++j) store_narrow(to + c + j * W, empty ? sum[j] : sum[j] / divisor, m);
+            };
+            if (g.c - c0 >= block)
+              tile(std::integral_constant<int, 4>{}, c0, W);
+            else
+              for (int64_t c = c0; c < g.c; c += W) tile(std::integral_constant<int, 1>{}, c, int(least(W, g.c - c)));
+          }
+        }
+      });
 }
 
 // Divisors of one row of outputs, given the windows of the other dimensions. An empty window gives 1: its sum is zero.
@@ -93,7 +97,8 @@ void avg_planes(const PoolDesc& g, const T* x, T* y) {
   constexpr int W = Vec<V>::W;
   const RowShape s = row_shape<V>(g);
   const int64_t rows = g.in[0] * g.in[1];
-  const double ns = double(rows * s.columns) * 0.15 + double(g.out[0] * g.out[1] * g.out[2]) * (0.1 * window_area(g, false) + 0.3);
+  const double ns =
+      double(rows * s.columns) * 0.15 + double(g.out[0] * g.out[1] * g.out[2]) * (0.1 * window_area(g, false) + 0.3);
   parallel_for(g.n * g.c, ns, [&](int64_t begin, int64_t end) {
     const int64_t* tap = tap_columns(g, s);
     V* plane = (V*)scratch(Scratch::Input, size_t(rows * s.line + 4 * W) * sizeof(V));
@@ -105,7 +110,8 @@ void avg_planes(const PoolDesc& g, const T* x, T* y) {
       const T* from = x + n * g.x_stride[0] + c * g.x_stride[1];
       for (int64_t d = 0; d < g.in[0]; ++d)
         for (int64_t h = 0; h < g.in[1]; ++h)
-          spread_row(plane + (d * g.in[1] + h) * s.line, raw, from + d * g.x_stride[2] + h * g.x_stride[3], g.x_stride[4], g, s, V(0));
+          spread_row(plane + (d * g.in[1] + h) * s.line, raw, from + d * g.x_stride[2] + h * g.x_stride[3],
+                     g.x_stride[4], g, s, V(0));
       for (int64_t od = 0; od < g.out[0]; ++od)
         for (int64_t oh = 0; oh < g.out[1]; ++oh) {
           const Window wd = window_of(g, 0, od, false), wh = window_of(g, 1, oh, false);
@@ -147,30 +153,32 @@ void avg_each(const PoolDesc& g, bool adaptive, const T* x, T* y) {
   using V = Wide<T>;
   constexpr int W = Vec<V>::W;
   const int64_t lines = g.out[0] * g.out[1];
-  parallel_for(g.n * g.c * lines, double(g.out[2]) * (window_area(g, adaptive) * 0.3 + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t nc = item / lines, n = nc / g.c, c = nc % g.c, od = item % lines / g.out[1], oh = item % g.out[1];
-      const Window wd = window_of(g, 0, od, adaptive), wh = window_of(g, 1, oh, adaptive);
-      const T* plane = x + n * g.x_stride[0] + c * g.x_stride[1];
-      T* to = y + n * g.y_stride[0] + c * g.y_stride[1] + od * g.y_stride[2] + oh * g.y_stride[3];
-      for (int64_t ow = 0; ow < g.out[2]; ++ow, to += g.y_stride[4]) {
-        const Window ww = window_of(g, 2, ow, adaptive);
-        const int64_t width = ww.end - ww.begin;
-        V sum = V(0);
-        typename Vec<V>::type part = {};
-        for (int64_t d = wd.begin; d < wd.end; ++d)
-          for (int64_t h = wh.begin; h < wh.end; ++h) {
-            const T* p = plane + d * g.x_stride[2] + h * g.x_stride[3] + ww.begin * g.x_stride[4];
-            if (width >= 8 && g.x_stride[4] == 1)
-              for (int64_t w = 0; w < width; w += W) part += load_wide(p + w, int(least(W, width - w)));
-            else
-              for (int64_t w = 0; w < width; ++w) sum += widened(p[w * g.x_stride[4]]);
-          }
-        if (width >= 8 && g.x_stride[4] == 1) sum = add_lanes<V>(part);
-        *to = narrowed<T>(sum / V(most(1, divisor_of(g, wd, wh, ww))));
-      }
-    }
-  });
+  parallel_for(g.n * g.c * lines, double(g.out[2]) * (window_area(g, adaptive) * 0.3 + 1),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t item = begin; item < end; ++item) {
+                   const int64_t nc = item / lines, n = nc / g.c, c = nc % g.c, od = item % lines / g.out[1],
+                                 oh = item % g.out[1];
+                   const Window wd = window_of(g, 0, od, adaptive), wh = window_of(g, 1, oh, adaptive);
+                   const T* plane = x + n * g.x_stride[0] + c * g.x_stride[1];
+                   T* to = y + n * g.y_stride[0] + c * g.y_stride[1] + od * g.y_stride[2] + oh * g.y_stride[3];
+                   for (int64_t ow = 0; ow < g.out[2]; ++ow, to += g.y_stride[4]) {
+                     const Window ww = window_of(g, 2, ow, adaptive);
+                     const int64_t width = ww.end - ww.begin;
+                     V sum = V(0);
+                     typename Vec<V>::type part = {};
+                     for (int64_t d = wd.begin; d < wd.end; ++d)
+                       for (int64_t h = wh.begin; h < wh.end; ++h) {
+                         const T* p = plane + d * g.x_stride[2] + h * g.x_stride[3] + ww.begin * g.x_stride[4];
+                         if (width >= 8 && g.x_stride[4] == 1)
+                           for (int64_t w = 0; w < width; w += W) part += load_wide(p + w, int(least(W, width - w)));
+                         else
+                           for (int64_t w = 0; w < width; ++w) sum += widened(p[w * g.x_stride[4]]);
+                       }
+                     if (width >= 8 && g.x_stride[4] == 1) sum = add_lanes<V>(part);
+                     *to = narrowed<T>(sum / V(most(1, divisor_of(g, wd, wh, ww))));
+                   }
+                 }
+               });
 }
 
 template <class T>
@@ -190,7 +198,8 @@ void avg_backward_planes(const PoolDesc& g, const T* dy, T* dx) {
   constexpr int W = Vec<V>::W;
   const RowShape s = row_shape<V>(g);
   const int64_t rows = g.in[0] * g.in[1];
-  const double ns = double(rows * s.columns) * 0.3 + double(g.out[0] * g.out[1] * g.out[2]) * (0.15 * window_area(g, false) + 0.3);
+  const double ns =
+      double(rows * s.columns) * 0.3 + double(g.out[0] * g.out[1] * g.out[2]) * (0.15 * window_area(g, false) + 0.3);
   parallel_for(g.n * g.c, ns, [&](int64_t begin, int64_t end) {
     const int64_t columns = ceil_div(g.out[2], W) * W;
     const int64_t* tap = tap_columns(g, s);
@@ -234,7 +243,8 @@ void avg_backward_planes(const PoolDesc& g, const T* dy, T* dx) {
         }
       for (int64_t d = 0; d < g.in[0]; ++d)
         for (int64_t h = 0; h < g.in[1]; ++h)
-          collect_row(to + d * g.x_stride[2] + h * g.x_stride[3], g.x_stride[4], raw, plane + (d * g.in[1] + h) * s.line, g, s);
+          collect_row(to + d * g.x_stride[2] + h * g.x_stride[3], g.x_stride[4], raw,
+                      plane + (d * g.in[1] + h) * s.line, g, s);
     }
   });
 }

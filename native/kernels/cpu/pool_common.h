@@ -1,5 +1,5 @@
-// What the pooling sources share: windows, the types values are compared and summed in, and padded planes. Included by *.isa.cpp
-// sources only.
+// What the pooling sources share: windows, the types values are compared and summed in, and padded planes. Included by
+// *.isa.cpp sources only.
 #pragma once
 #include "base/parallel.h"
 #include "kernels/cpu/narrow.h"
@@ -68,7 +68,8 @@ FL_INLINE void store_narrow(T* p, typename Vec<Wide<T>>::type v, int n) {
     if constexpr (std::is_same_v<T, BFloat16>) {
       if (n == W) {
         const Words x = (Words)v, rounded = (x + 0x7fff + ((x >> 16) & 1)) >> 16;
-        *(HalfShorts*)p = __builtin_convertvector((x & 0x7fffffff) > 0x7f800000 ? Words{} + 0x7fc0 : rounded, HalfShorts);
+        *(HalfShorts*)p =
+            __builtin_convertvector((x & 0x7fffffff) > 0x7f800000 ? Words{} + 0x7fc0 : rounded, HalfShorts);
         return;
       }
     }
@@ -81,7 +82,8 @@ FL_INLINE void store_narrow(T* p, typename Vec<Wide<T>>::type v, int n) {
   }
 }
 
-// Positions [begin, end) of the input in one dimension, step apart, that output o covers; `size` counts padding as avg_pool does.
+// Positions [begin, end) of the input in one dimension, step apart, that output o covers; `size` counts padding as
+// avg_pool does.
 struct Window {
   int64_t begin, end, step, size;
 };
@@ -103,7 +105,8 @@ FL_INLINE double window_area(const PoolDesc& g, bool adaptive) {
   return double(g.in[0] * g.in[1] * g.in[2]) / double(most(1, g.out[0] * g.out[1] * g.out[2])) + 1;
 }
 
-// One row of a plane with padding left and right, column i + pad at phase (i + pad) % stride: taps read neighbours for neighbours.
+// One row of a plane with padding left and right, column i + pad at phase (i + pad) % stride: taps read neighbours for
+// neighbours.
 struct RowShape {
   int64_t columns, pitch, line;  // columns: padded; pitch: of a phase; line: of all
   int64_t stride;
@@ -128,11 +131,13 @@ FL_INLINE const int64_t* tap_columns(const PoolDesc& g, const RowShape& s) {
 }
 
 template <class V, int phase, int... J>
-FL_INLINE typename Vec<V>::type second_of(typename Vec<V>::type x, typename Vec<V>::type y, std::integer_sequence<int, J...>) {
+FL_INLINE typename Vec<V>::type second_of(typename Vec<V>::type x, typename Vec<V>::type y,
+                                          std::integer_sequence<int, J...>) {
   return __builtin_shufflevector(x, y, (2 * J + phase)...);
 }
 template <class V, int half, int... J>
-FL_INLINE typename Vec<V>::type alternate_of(typename Vec<V>::type x, typename Vec<V>::type y, std::integer_sequence<int, J...>) {
+FL_INLINE typename Vec<V>::type alternate_of(typename Vec<V>::type x, typename Vec<V>::type y,
+                                             std::integer_sequence<int, J...>) {
   constexpr int W = Vec<V>::W;
   return __builtin_shufflevector(x, y, (J % 2 * W + half * (W / 2) + J / 2)...);
 }
@@ -209,8 +214,8 @@ FL_INLINE void collect_row(T* dst, int64_t step, V* raw, const V* src, const Poo
     for (int64_t i = 0; i < g.in[2]; ++i) dst[i * step] = narrowed<T>(line[i]);
 }
 
-// Calls f(x offset, y offset, channels): each (image, channel), or, channels innermost, a share of an image's channels, so that no two
-// calls touch the same plane.
+// Calls f(x offset, y offset, channels): each (image, channel), or, channels innermost, a share of an image's channels,
+// so that no two calls touch the same plane.
 template <class F>
 void each_plane(const PoolDesc& g, double ns_per_channel, F&& f) {
   const int64_t step = !channels_inside(g) ? 1 : g.n >= 2 * num_threads() ? g.c : 64, shares = ceil_div(g.c, step);
@@ -222,8 +227,8 @@ void each_plane(const PoolDesc& g, double ns_per_channel, F&& f) {
   });
 }
 
-// Where a gradient is summed: [pixel][channels] with a pixel's channels `pixel` apart. dx itself when it is dense and needs no
-// conversion, else scratch, which close() writes out.
+// Where a gradient is summed: [pixel][channels] with a pixel's channels `pixel` apart. dx itself when it is dense and
+// needs no conversion, else scratch, which close() writes out.
 template <class T>
 struct GradientBlock {
   Wide<T>* data;
@@ -233,7 +238,8 @@ struct GradientBlock {
 template <class T>
 GradientBlock<T> open_block(const PoolDesc& g, T* dx, int64_t channels, bool zero) {
   const int64_t area = g.in[0] * g.in[1] * g.in[2], sw = g.x_stride[4];
-  const bool in_order = (g.in[1] == 1 || g.x_stride[3] == g.in[2] * sw) && (g.in[0] == 1 || g.x_stride[2] == g.in[1] * g.in[2] * sw);
+  const bool in_order =
+      (g.in[1] == 1 || g.x_stride[3] == g.in[2] * sw) && (g.in[0] == 1 || g.x_stride[2] == g.in[1] * g.in[2] * sw);
   const bool in_place = sizeof(T) == sizeof(Wide<T>) && in_order && (channels == 1 ? sw == 1 : sw == g.c);
   GradientBlock<T> b = {(Wide<T>*)dx, in_place ? sw : channels, !in_place};
   if (!in_place) b.data = (Wide<T>*)scratch(Scratch::Output, size_t(area * channels) * sizeof(Wide<T>));

@@ -4,7 +4,8 @@
 namespace fl::cpu::FL_ISA {
 namespace {
 
-// What the maximum starts from; with dilation and padding a window may meet no element at all, and this is then the result.
+// What the maximum starts from; with dilation and padding a window may meet no element at all, and this is then the
+// result.
 template <class V>
 FL_INLINE V lowest() {
   if constexpr (V(0.5) != V(0)) return -V(__builtin_inff());
@@ -83,7 +84,8 @@ void max_channels(const PoolDesc& g, bool adaptive, const T* x, T* y, int64_t* i
               const T* p = x + n * g.x_stride[0] + d * g.x_stride[2] + h * g.x_stride[3] + ww.begin * g.x_stride[4] + c;
               P at = P((d * g.in[1] + h) * g.in[2] + ww.begin);
               for (int64_t w = ww.begin; w < ww.end; w += ww.step, p += ww.step * g.x_stride[4], at += P(ww.step)) {
-                FL_UNROLL for (int j = 0; j < NV; ++j) best[j].take(load_wide(p + j * W, m), typename Best<V>::Positions{} + at);
+                FL_UNROLL for (int j = 0; j < NV; ++j)
+                  best[j].take(load_wide(p + j * W, m), typename Best<V>::Positions{} + at);
               }
             }
           FL_UNROLL for (int j = 0; j < NV; ++j) {
@@ -109,7 +111,8 @@ void max_planes(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
   constexpr int W = Vec<V>::W;
   const RowShape s = row_shape<V>(g);
   const int64_t rows = g.in[0] * g.in[1];
-  const double ns = double(rows * s.columns) * 0.15 + double(g.out[0] * g.out[1] * g.out[2]) * (0.1 * window_area(g, false) + 0.3);
+  const double ns =
+      double(rows * s.columns) * 0.15 + double(g.out[0] * g.out[1] * g.out[2]) * (0.1 * window_area(g, false) + 0.3);
   Positions lane;
   for (int l = 0; l < W; ++l) lane[l] = P(l * g.stride[2]);
   parallel_for(g.n * g.c, ns, [&](int64_t begin, int64_t end) {
@@ -123,7 +126,8 @@ void max_planes(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
       const T* from = x + n * g.x_stride[0] + c * g.x_stride[1];
       for (int64_t d = 0; d < g.in[0]; ++d)
         for (int64_t h = 0; h < g.in[1]; ++h)
-          spread_row(plane + (d * g.in[1] + h) * s.line, raw, from + d * g.x_stride[2] + h * g.x_stride[3], g.x_stride[4], g, s, lowest_of<T>());
+          spread_row(plane + (d * g.in[1] + h) * s.line, raw, from + d * g.x_stride[2] + h * g.x_stride[3],
+                     g.x_stride[4], g, s, lowest_of<T>());
       for (int64_t od = 0; od < g.out[0]; ++od)
         for (int64_t oh = 0; oh < g.out[1]; ++oh) {
           const Window wd = window_of(g, 0, od, false), wh = window_of(g, 1, oh, false);

@@ -440,19 +440,31 @@ dsplit = _axis_split("dsplit", 3, lambda tensor: 2, """Split along the third dim
 
 @operator("unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]", out=False)
 def unsafe_chunk(self, chunks, dim):
-    """chunk."""
+    """chunk.
+
+    >>> torch.unsafe_chunk(torch.arange(3), 2)
+    (tensor([0, 1]), tensor([2]))
+    """
     return self.chunk(chunks, dim)
 
 
 @operator("unsafe_split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[]", out=False)
 def unsafe_split(self, split_size, dim):
-    """split."""
+    """split.
+
+    >>> torch.unsafe_split(torch.arange(3), 2)
+    (tensor([0, 1]), tensor([2]))
+    """
     return self.split(split_size, dim)
 
 
 @operator("unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]", out=False)
 def unsafe_split_with_sizes(self, split_sizes, dim):
-    """split_with_sizes."""
+    """split_with_sizes.
+
+    >>> torch.unsafe_split_with_sizes(torch.arange(3), [1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
     return self.split_with_sizes(split_sizes, dim)
 
 

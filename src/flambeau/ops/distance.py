@@ -130,7 +130,11 @@ norm.method = True
 
 @operator("frobenius_norm.dim(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", method=False)
 def frobenius_norm(self, dim, keepdim):
-    """The square root of the sum of squares over up to two dims."""
+    """The square root of the sum of squares over up to two dims.
+
+    >>> torch.frobenius_norm(torch.tensor([[3., 4.]]), [0, 1])
+    tensor(5.)
+    """
     if len(dim) > 2:
         raise RuntimeError(f"Expected at most 2 dimensions, but got {len(dim)} dimensions instead.")
     return torch.linalg.vector_norm(self, 2, dim or None, keepdim)
@@ -138,7 +142,11 @@ def frobenius_norm(self, dim, keepdim):
 
 @operator("nuclear_norm.dim(Tensor self, int[2] dim, bool keepdim=False) -> Tensor", method=False)
 def nuclear_norm(self, dim, keepdim):
-    """The sum of singular values over two dims."""
+    """The sum of singular values over two dims.
+
+    >>> torch.nuclear_norm(torch.diag(torch.tensor([1., 2.])))
+    tensor(3.)
+    """
     return torch.linalg.matrix_norm(self, "nuc", dim, keepdim)
 
 

@@ -287,6 +287,12 @@ def _ihfftn(self, s, dim, norm):
     return _c2c(x, tuple(dims[:-1]), scale, False) if len(dims) > 1 else x
 
 
+def _example(name):
+    size = 4 if name.startswith(("irfft", "hfft")) else 2  # of the last dim of the result
+    given = size // 2 + 1 if size == 4 else 2
+    return f"\n\n    >>> torch.fft.{name}(torch.ones(2, {given})).shape\n    torch.Size([2, {size}])\n    "
+
+
 def _several():
     """The transforms over two dims and over any dims."""
     table = {"fft": (_fftn, "The discrete Fourier transform"), "ifft": (_ifftn, "The inverse Fourier transform"),
@@ -296,12 +302,12 @@ def _several():
     for name, (function, words) in table.items():
         def many(self, s, dim, norm, function=function):
             return function(self, s, dim, norm)
-        many.__doc__ = f"{words} over dims `dim` (all, or the last len(s)) resized to `s`."
+        many.__doc__ = f"{words} over dims `dim` (all, or the last len(s)) resized to `s`.{_example(name + 'n')}"
         operator(f"fft_{name}n(Tensor self, {_MANY}", **_FFT)(many)
 
         def plane(self, s, dim, norm, function=function):
             return function(self, s, dim, norm)
-        plane.__doc__ = f"{words} over two dims resized to `s`."
+        plane.__doc__ = f"{words} over two dims resized to `s`.{_example(name + '2')}"
         operator(f"fft_{name}2(Tensor self, {_PLANE}", **_FFT)(plane)
 
 

@@ -351,7 +351,11 @@ def _geqrf(matrix):
 
 @operator("geqrf(Tensor self) -> (Tensor a, Tensor tau)")
 def geqrf(self):
-    """LAPACK's packed QR: R above, Householder vectors below the diagonal, and their factors."""
+    """LAPACK's packed QR: R above, Householder vectors below the diagonal, and their factors.
+
+    >>> torch.geqrf(torch.tensor([[2.]])).a
+    tensor([[2.]])
+    """
     require_matrix("torch.geqrf", self, "input")
     _lapack.supported("geqrf_cpu", self)
     return _geqrf(self)
@@ -442,7 +446,12 @@ def _ormqr(vectors, tau, other, left, transpose):
 
 @operator("ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor")
 def ormqr(self, tau, other, left, transpose):
-    """Q @ other, or Q^H @ other, or with Q on the right, for the Q of Householder vectors (see geqrf)."""
+    """Q @ other, or Q^H @ other, or with Q on the right, for the Q of Householder vectors (see geqrf).
+
+    >>> torch.ormqr(torch.zeros(2, 1), torch.zeros(1), torch.eye(2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     if self.ndim < 2 or other.ndim < 2:
         raise RuntimeError("torch.ormqr: input and other must have at least 2 dimensions.")
     size = other.shape[-2 if left else -1]
@@ -480,7 +489,11 @@ def _ldl(matrix, hermitian):
 @operator("linalg_ldl_factor_ex(Tensor self, *, bool hermitian=False, bool check_errors=False) "
           "-> (Tensor LD, Tensor pivots, Tensor info)", **_EX)
 def ldl_factor_ex(self, hermitian, check_errors):
-    """ldl_factor with an info per matrix in place of errors."""
+    """ldl_factor with an info per matrix in place of errors.
+
+    >>> torch.linalg.ldl_factor_ex(torch.eye(2)).info
+    tensor(0, dtype=torch.int32)
+    """
     require_square("torch.linalg.ldl_factor_ex", self)
     _lapack.supported("ldl_factor_cpu", self)
     factor, pivots, info = _ldl(self, hermitian)
@@ -492,14 +505,23 @@ def ldl_factor_ex(self, hermitian, check_errors):
 
 @operator("linalg_ldl_factor(Tensor self, *, bool hermitian=False) -> (Tensor LD, Tensor pivots)", **_LINALG)
 def ldl_factor(self, hermitian):
-    """L and block diagonal D of symmetric (or Hermitian) matrices in one matrix, A = L D L^T, with pivots."""
+    """L and block diagonal D of symmetric (or Hermitian) matrices in one matrix, A = L D L^T, with pivots.
+
+    >>> torch.linalg.ldl_factor(torch.eye(2)).LD
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     factor, pivots, _ = torch.linalg.ldl_factor_ex(self, hermitian=hermitian, check_errors=True)
     return factor, pivots
 
 
 @operator("linalg_ldl_solve(Tensor LD, Tensor pivots, Tensor B, *, bool hermitian=False) -> Tensor", **_LINALG)
 def ldl_solve(factor, pivots, right, hermitian):
-    """The solution of A @ X = B from ldl_factor's result."""
+    """The solution of A @ X = B from ldl_factor's result.
+
+    >>> torch.linalg.ldl_solve(*torch.linalg.ldl_factor(2 * torch.eye(1)), torch.ones(1, 1))
+    tensor([[0.5000]])
+    """
     require_square("torch.linalg.ldl_solve", factor, "LD")
     if right.ndim < 2:
         raise RuntimeError("torch.linalg.ldl_solve: Expected B to have at least 2 dimensions, but it has "

@@ -24,14 +24,26 @@ det = _moved("det", "det(Tensor self) -> Tensor", """The determinant of square m
     >>> torch.det(torch.eye(2))
     tensor(1.)
     """)
-slogdet = _moved("slogdet", "slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet)", "See linalg.slogdet.")
+slogdet = _moved("slogdet", "slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet)", """See linalg.slogdet.
+
+    >>> torch.slogdet(torch.eye(2)).sign
+    tensor(1.)
+    """)
 inverse = _moved("inv", "inverse(Tensor self) -> Tensor", """The inverse of square matrices; see linalg.inv.
 
     >>> torch.inverse(torch.tensor([[2.]]))
     tensor([[0.5000]])
     """)
-matrix_power = _moved("matrix_power", "matrix_power(Tensor self, int n) -> Tensor", "See linalg.matrix_power.")
-matrix_exp = _moved("matrix_exp", "matrix_exp(Tensor self) -> Tensor", "See linalg.matrix_exp.")
+matrix_power = _moved("matrix_power", "matrix_power(Tensor self, int n) -> Tensor", """See linalg.matrix_power.
+
+    >>> torch.matrix_power(torch.tensor([[2.]]), 3)
+    tensor([[8.]])
+    """)
+matrix_exp = _moved("matrix_exp", "matrix_exp(Tensor self) -> Tensor", """See linalg.matrix_exp.
+
+    >>> torch.matrix_exp(torch.zeros(1, 1))
+    tensor([[1.]])
+    """)
 
 
 @operator("pinverse(Tensor self, float rcond=1e-15) -> Tensor", out=False)
@@ -46,19 +58,32 @@ def pinverse(self, rcond):
 
 @operator("cholesky(Tensor self, bool upper=False) -> Tensor")
 def cholesky(self, upper):
-    """The Cholesky factor of positive-definite matrices; see linalg.cholesky."""
+    """The Cholesky factor of positive-definite matrices; see linalg.cholesky.
+
+    >>> torch.cholesky(torch.tensor([[4.]]))
+    tensor([[2.]])
+    """
     return torch.linalg.cholesky(self, upper=upper)
 
 
 @operator("qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)")
 def qr(self, some):
-    """The QR decomposition; see linalg.qr."""
+    """The QR decomposition; see linalg.qr.
+
+    >>> torch.qr(torch.eye(2)).R.abs()
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     return torch.linalg.qr(self, "reduced" if some else "complete")
 
 
 @operator("svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)")
 def svd(self, some, compute_uv):
-    """The singular value decomposition self = U @ diag(S) @ V^H; see linalg.svd."""
+    """The singular value decomposition self = U @ diag(S) @ V^H; see linalg.svd.
+
+    >>> torch.svd(torch.diag(torch.tensor([1., 2.]))).S
+    tensor([2., 1.])
+    """
     require_matrix("linalg.svd", self)
     if not compute_uv:
         m, n = self.shape[-2:]
@@ -124,7 +149,11 @@ def cholesky_inverse(self, upper):
 @operator("triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) "
           "-> (Tensor solution, Tensor cloned_coefficient)")
 def triangular_solve(self, matrix, upper, transpose, unitriangular):
-    """The solution of A @ X = self (or A^T @ X) for triangular A, with a copy of A; see linalg.solve_triangular."""
+    """The solution of A @ X = self (or A^T @ X) for triangular A, with a copy of A; see linalg.solve_triangular.
+
+    >>> torch.triangular_solve(torch.tensor([[4.]]), torch.tensor([[2.]])).solution
+    tensor([[2.]])
+    """
     if self.ndim < 2 or matrix.ndim < 2:
         raise RuntimeError("torch.triangular_solve: Expected b and A to have at least 2 dimensions, but they have "
                            f"{self.ndim} and {matrix.ndim} dimensions instead")
@@ -144,7 +173,11 @@ def triangular_solve(self, matrix, upper, transpose, unitriangular):
 @operator("lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True) "
           "-> (Tensor P, Tensor L, Tensor U)", method=False)
 def lu_unpack(data, pivots, unpack_data, unpack_pivots):
-    """P, L and U from lu_factor's result."""
+    """P, L and U from lu_factor's result.
+
+    >>> torch.lu_unpack(*torch.linalg.lu_factor(2 * torch.eye(1))).U
+    tensor([[2.]])
+    """
     if unpack_pivots and pivots.dtype != torch.int32:
         raise RuntimeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype. "
                            "Note: this function is intended to be used with the output produced by "
@@ -155,13 +188,21 @@ def lu_unpack(data, pivots, unpack_data, unpack_pivots):
 
 @operator("lu_solve(Tensor self, Tensor LU_data, Tensor LU_pivots) -> Tensor")
 def lu_solve(self, data, pivots):
-    """The solution of A @ X = self from lu_factor's result; see linalg.lu_solve."""
+    """The solution of A @ X = self from lu_factor's result; see linalg.lu_solve.
+
+    >>> torch.lu_solve(torch.ones(1, 1), *torch.linalg.lu_factor(2 * torch.eye(1)))
+    tensor([[0.5000]])
+    """
     return torch.linalg.lu_solve(data, pivots, self)
 
 
 @plain("lu", method=True)
 def lu(A, pivot=True, get_infos=False, out=None):
-    """LU and pivots (and infos) of matrices; see linalg.lu_factor."""
+    """LU and pivots (and infos) of matrices; see linalg.lu_factor.
+
+    >>> torch.lu(torch.eye(2))[1]
+    tensor([1, 2], dtype=torch.int32)
+    """
     factor, pivots, info = torch.linalg.lu_factor_ex(A, pivot=pivot, check_errors=not get_infos)
     results = (factor, pivots, info.int()) if get_infos else (factor, pivots)
     if out is None:
@@ -189,7 +230,11 @@ def _range_basis(matrix, q, niter, shift):
 
 @plain("svd_lowrank")
 def svd_lowrank(A, q=6, niter=2, M=None):
-    """U, S, V of a rank-q approximation of A (minus M) by a randomised method (Halko et al. 2009)."""
+    """U, S, V of a rank-q approximation of A (minus M) by a randomised method (Halko et al. 2009).
+
+    >>> torch.svd_lowrank(torch.ones(4, 3), q=1)[1].round()
+    tensor([3.])
+    """
     q = 6 if q is None else q
     shift = None if M is None else M.expand(A.shape)
     wide = A.shape[-2] < A.shape[-1]
@@ -204,7 +249,11 @@ def svd_lowrank(A, q=6, niter=2, M=None):
 
 @plain("pca_lowrank")
 def pca_lowrank(A, q=None, center=True, niter=2):
-    """U, S, V of a rank-q principal component analysis of the rows of A; see svd_lowrank."""
+    """U, S, V of a rank-q principal component analysis of the rows of A; see svd_lowrank.
+
+    >>> torch.pca_lowrank(torch.ones(4, 3), q=1)[1].round().abs()
+    tensor([0.])
+    """
     m, n = A.shape[-2:]
     if q is None:
         q = min(6, m, n)

@@ -565,7 +565,11 @@ def vecdot(x, y, dim):
 
 @operator("linalg_matmul(Tensor self, Tensor other) -> Tensor", **_LINALG)
 def matmul(self, other):
-    """torch.matmul."""
+    """torch.matmul.
+
+    >>> torch.linalg.matmul(torch.ones(1, 2), torch.ones(2, 1))
+    tensor([[2.]])
+    """
     return torch.matmul(self, other)
 
 

@@ -139,8 +139,16 @@ alpha_dropout = _register_dropout("alpha_dropout", False, True, """Dropout that 
     >>> torch.alpha_dropout(torch.ones(2), 0.5, False)
     tensor([1., 1.])
     """)
-feature_alpha_dropout = _register_dropout("feature_alpha_dropout", True, True, "alpha_dropout of whole channels.")
-feature_dropout = _register_dropout("feature_dropout", True, False, "Dropout of whole channels (dim 1).")
+feature_alpha_dropout = _register_dropout("feature_alpha_dropout", True, True, """alpha_dropout of whole channels.
+
+    >>> torch.feature_alpha_dropout(torch.ones(1, 2), 0.5, False)
+    tensor([[1., 1.]])
+    """)
+feature_dropout = _register_dropout("feature_dropout", True, False, """Dropout of whole channels (dim 1).
+
+    >>> torch.feature_dropout(torch.ones(1, 2), 0.5, False)
+    tensor([[1., 1.]])
+    """)
 
 
 @operator("pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", **_PLAIN)
@@ -622,7 +630,11 @@ def instance_norm(input, weight, bias, running_mean, running_var, use_input_stat
 
 @operator("embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)", **_PLAIN)
 def embedding_renorm_(self, indices, max_norm, norm_type):
-    """Scale the rows of self named by indices down to max_norm, in place."""
+    """Scale the rows of self named by indices down to max_norm, in place.
+
+    >>> torch.embedding_renorm_(torch.tensor([[3., 4.]]), torch.tensor([0]), 1.0, 2.0)
+    tensor([[0.6000, 0.8000]])
+    """
     with torch.no_grad():
         used = indices.reshape(-1).unique()
         rows = self.index_select(0, used)

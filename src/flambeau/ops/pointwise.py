@@ -33,7 +33,11 @@ def float_power(self, exponent):
 @operator("float_power_.Tensor(Tensor(a!) self, Tensor exponent) -> Tensor(a!)",
           "float_power_.Scalar(Tensor(a!) self, Scalar exponent) -> Tensor(a!)", function=False, out=False)
 def float_power_(self, exponent):
-    """float_power in place; self must be of double precision."""
+    """float_power in place; self must be of double precision.
+
+    >>> torch.tensor([2.0], dtype=torch.float64).float_power_(2)
+    tensor([4.], dtype=torch.float64)
+    """
     result = _power(self, exponent)
     if result.dtype != self.dtype:
         raise RuntimeError(f"the base given to float_power_ has dtype {dtype_name(self.dtype)} but the operation's "
@@ -218,7 +222,7 @@ def _copy(name, schema, view):
         if isinstance(result, torch.Tensor):
             return result.clone(memory_format=torch.contiguous_format)
         return tuple(part.clone(memory_format=torch.contiguous_format) for part in result)
-    copied.__doc__ = f"A copy of what {name} gives as a view."
+    copied.__doc__ = f"A copy of what {name} gives as a view, which does not share memory with the input."
     return operator(f"{name}_copy{schema}", method=False)(copied)
 
 
@@ -255,14 +259,22 @@ for _text in ("squeeze_copy.dim(Tensor self, int dim) -> Tensor",
 @operator("slice_copy.Tensor(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
           method=False)
 def slice_copy(self, dim, start, end, step):
-    """A copy of [start:end:step] along dim."""
+    """A copy of [start:end:step] along dim.
+
+    >>> torch.slice_copy(torch.arange(4), 0, 1, 3)
+    tensor([1, 2])
+    """
     dim = wrap_dim(dim, self.ndim)
     return self[(slice(None),) * dim + (slice(start, end, step),)].clone(memory_format=torch.contiguous_format)
 
 
 @operator("narrow_copy(Tensor self, int dim, int start, int length) -> Tensor")
 def narrow_copy(self, dim, start, length):
-    """A copy of what narrow gives."""
+    """A copy of what narrow gives.
+
+    >>> torch.narrow_copy(torch.arange(4), 0, 1, 2)
+    tensor([1, 2])
+    """
     return self.narrow(dim, start, length).clone(memory_format=torch.contiguous_format)
 
 

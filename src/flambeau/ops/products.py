@@ -226,7 +226,11 @@ def addr(self, vec1, vec2, beta, alpha):
 
 @plain("chain_matmul")
 def chain_matmul(*matrices, out=None):
-    """The product of matrices in the cheapest order; see linalg.multi_dot."""
+    """The product of matrices in the cheapest order; see linalg.multi_dot.
+
+    >>> torch.chain_matmul(torch.ones(1, 2), torch.ones(2, 3), torch.ones(3, 1))
+    tensor([[6.]])
+    """
     import warnings
     warnings.warn("torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use "
                   "torch.linalg.multi_dot instead, which accepts a list of two or more tensors rather than multiple "

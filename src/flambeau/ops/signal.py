@@ -78,7 +78,11 @@ hann_window = _register_window("hann_window", _cosines(0.5, 0.5), """The raised 
     >>> torch.hann_window(4)
     tensor([0.0000, 0.5000, 1.0000, 0.5000])
     """)
-hamming_window = _register_window("hamming_window", _cosines(0.54, 0.46), "Hamming's window alpha - beta cos.")
+hamming_window = _register_window("hamming_window", _cosines(0.54, 0.46), """Hamming's window alpha - beta cos.
+
+    >>> torch.hamming_window(2)
+    tensor([0.0800, 1.0000])
+    """)
 
 
 @hamming_window.overload(f"hamming_window.periodic_alpha(int window_length, bool periodic, float alpha, *, {_OPTIONS}")
@@ -92,7 +96,11 @@ def _(length, periodic, alpha, beta, dtype, layout, device, pin_memory):
     return _window("hamming_window", length, periodic, dtype, device, _cosines(alpha, beta))
 
 
-kaiser_window = _register_window("kaiser_window", _kaiser(12.0), "Kaiser's window with shape beta (12).")
+kaiser_window = _register_window("kaiser_window", _kaiser(12.0), """Kaiser's window with shape beta (12).
+
+    >>> torch.kaiser_window(3, False, 0.)
+    tensor([1., 1., 1.])
+    """)
 
 
 @kaiser_window.overload(f"kaiser_window.beta(int window_length, bool periodic, float beta, *, {_OPTIONS}")
@@ -275,7 +283,11 @@ def _points(M, sym, dtype):
 
 @_signal_window("exponential")
 def exponential(M, sym, dtype, *, center=None, tau=1.0):
-    """exp(-|n - center| / tau)."""
+    """exp(-|n - center| / tau).
+
+    >>> torch.signal.windows.exponential(3)
+    tensor([0.3679, 1.0000, 0.3679])
+    """
     if tau <= 0:
         raise ValueError(f"Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
@@ -286,14 +298,22 @@ def exponential(M, sym, dtype, *, center=None, tau=1.0):
 
 @_signal_window("cosine")
 def cosine(M, sym, dtype):
-    """sin(pi (n + 1/2) / M)."""
+    """sin(pi (n + 1/2) / M).
+
+    >>> torch.signal.windows.cosine(3)
+    tensor([0.5000, 1.0000, 0.5000])
+    """
     at, last = _points(M, sym, dtype)
     return ((at + 0.5) * (math.pi / (last + 1))).sin()
 
 
 @_signal_window("gaussian")
 def gaussian(M, sym, dtype, *, std=1.0):
-    """exp(-(n - centre)^2 / (2 std^2))."""
+    """exp(-(n - centre)^2 / (2 std^2)).
+
+    >>> torch.signal.windows.gaussian(3)
+    tensor([0.6065, 1.0000, 0.6065])
+    """
     if std <= 0:
         raise ValueError(f"Standard deviation must be positive, got: {std} instead.")
     at, last = _points(M, sym, dtype)
@@ -302,7 +322,11 @@ def gaussian(M, sym, dtype, *, std=1.0):
 
 @_signal_window("kaiser")
 def kaiser(M, sym, dtype, *, beta=12.0):
-    """Kaiser's window of shape beta."""
+    """Kaiser's window of shape beta.
+
+    >>> torch.signal.windows.kaiser(3, beta=0.)
+    tensor([1., 1., 1.])
+    """
     if beta < 0:
         raise ValueError(f"beta must be non-negative, got: {beta} instead.")
     at, last = _points(M, sym, dtype)
@@ -311,31 +335,51 @@ def kaiser(M, sym, dtype, *, beta=12.0):
 
 @_signal_window("hamming")
 def hamming(M, sym, dtype):
-    """0.54 - 0.46 cos(2 pi n / (M - 1))."""
+    """0.54 - 0.46 cos(2 pi n / (M - 1)).
+
+    >>> torch.signal.windows.hamming(3)
+    tensor([0.0800, 1.0000, 0.0800])
+    """
     return _cosines(0.54, 0.46)(*_points(M, sym, dtype))
 
 
 @_signal_window("hann")
 def hann(M, sym, dtype):
-    """0.5 - 0.5 cos(2 pi n / (M - 1))."""
+    """0.5 - 0.5 cos(2 pi n / (M - 1)).
+
+    >>> torch.signal.windows.hann(3)
+    tensor([0., 1., 0.])
+    """
     return _cosines(0.5, 0.5)(*_points(M, sym, dtype))
 
 
 @_signal_window("blackman")
 def blackman(M, sym, dtype):
-    """Blackman's window."""
+    """Blackman's window.
+
+    >>> torch.signal.windows.blackman(3).round()
+    tensor([-0., 1., -0.])
+    """
     return _cosines(0.42, 0.5, 0.08)(*_points(M, sym, dtype))
 
 
 @_signal_window("bartlett")
 def bartlett(M, sym, dtype):
-    """The triangular window."""
+    """The triangular window.
+
+    >>> torch.signal.windows.bartlett(3)
+    tensor([0., 1., 0.])
+    """
     return _triangle(*_points(M, sym, dtype))
 
 
 @_signal_window("general_cosine")
 def general_cosine(M, sym, dtype, *, a):
-    """The sum of (-1)^i a[i] cos(2 pi i n / (M - 1))."""
+    """The sum of (-1)^i a[i] cos(2 pi i n / (M - 1)).
+
+    >>> torch.signal.windows.general_cosine(3, a=[0.5, 0.5])
+    tensor([0., 1., 0.])
+    """
     if not isinstance(a, (tuple, list)):
         raise TypeError("Coefficients must be a list/tuple")
     if not a:
@@ -345,11 +389,19 @@ def general_cosine(M, sym, dtype, *, a):
 
 @_signal_window("general_hamming")
 def general_hamming(M, sym, dtype, *, alpha=0.54):
-    """alpha - (1 - alpha) cos(2 pi n / (M - 1))."""
+    """alpha - (1 - alpha) cos(2 pi n / (M - 1)).
+
+    >>> torch.signal.windows.general_hamming(3, alpha=0.5)
+    tensor([0., 1., 0.])
+    """
     return _cosines(alpha, 1.0 - alpha)(*_points(M, sym, dtype))
 
 
 @_signal_window("nuttall")
 def nuttall(M, sym, dtype):
-    """Nuttall's minimum four-term Blackman-Harris window."""
+    """Nuttall's minimum four-term Blackman-Harris window.
+
+    >>> torch.signal.windows.nuttall(3)
+    tensor([3.6280e-04, 1.0000e+00, 3.6280e-04])
+    """
     return _cosines(0.3635819, 0.4891775, 0.1365995, 0.0106411)(*_points(M, sym, dtype))

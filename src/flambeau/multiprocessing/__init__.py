@@ -1,0 +1,46 @@
+"""Python's multiprocessing, with spawn(): the same function in several processes.
+
+Tensors travel by value: a tensor sent through a queue or pipe arrives as a copy.
+"""
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing import *  # noqa: F403
+from typing import Any
+
+from flambeau.multiprocessing.spawn import (
+    ProcessContext,
+    ProcessExitedException,
+    ProcessRaisedException,
+    SpawnContext,
+    spawn,
+    start_processes,
+)
+
+__all__ = [*multiprocessing.__all__, "ProcessContext", "ProcessExitedException", "ProcessRaisedException",
+           "SpawnContext", "spawn", "start_processes", "set_sharing_strategy", "get_sharing_strategy",
+           "get_all_sharing_strategies"]
+
+_sharing_strategy = "file_system"
+
+
+def get_all_sharing_strategies() -> set[str]:
+    """The strategies whose names are accepted."""
+    return {"file_descriptor", "file_system"}
+
+
+def set_sharing_strategy(new_strategy: str) -> None:
+    """Accepted; tensors are sent by value whatever it is."""
+    global _sharing_strategy
+    if new_strategy not in get_all_sharing_strategies():
+        raise AssertionError(f"unknown sharing strategy {new_strategy!r}")
+    _sharing_strategy = new_strategy
+
+
+def get_sharing_strategy() -> str:
+    """What set_sharing_strategy set."""
+    return _sharing_strategy
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(multiprocessing, name)

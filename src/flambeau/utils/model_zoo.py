@@ -1,0 +1,4 @@
+"""Early names of torch.hub's functions."""
+from flambeau.hub import load_state_dict_from_url as load_url
+
+__all__ = ["load_url"]
