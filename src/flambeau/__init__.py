@@ -22,16 +22,18 @@ globals().update(_C._functions)
 
 half, float, double, short, int, long, cfloat, cdouble = (  # noqa: A001
     _C.float16, _C.float32, _C.float64, _C.int16, _C.int32, _C.int64, _C.complex64, _C.complex128)
-uint1 = uint2 = uint3 = uint4 = uint5 = uint6 = uint7 = None  # PyTorch has the names; no storage here
-del uint1, uint2, uint3, uint4, uint5, uint6, uint7
-inf, nan, pi, e, newaxis = _C_inf, _C_nan, _C_pi, _C_e, _C_newaxis = (  # noqa: F841
-    __import__("math").inf, __import__("math").nan, __import__("math").pi, __import__("math").e, None)
-del _C_inf, _C_nan, _C_pi, _C_e, _C_newaxis
+from math import e, inf, nan, pi  # noqa: E402
+
+newaxis = None
 
 from . import _tensor  # noqa: E402
 from ._tensor import *  # noqa: E402,F403
 from . import _operator, ops  # noqa: E402
 from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
+ops.load("")
+_operator.install(_sys.modules[__name__], Tensor, {"_nn": _nn})
+_operator.install_aliases(_sys.modules[__name__], Tensor, ops.ALIASES)
+
 from .random import (get_rng_state, initial_seed, manual_seed, seed, set_rng_state)  # noqa: E402
 
 
