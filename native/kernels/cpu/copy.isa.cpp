@@ -16,7 +16,8 @@ struct Plan {
 
 inline int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
 
-// Dimensions of size 1 dropped, sorted by decreasing destination stride, merged where both operands allow. False: nothing to copy.
+// Dimensions of size 1 dropped, sorted by decreasing destination stride, merged where both operands allow. False:
+// nothing to copy.
 bool make_plan(Plan& p, int ndim, const int64_t* sizes, const int64_t* dst, const int64_t* src) {
   int64_t order_key[64];
   for (int d = 0; d < ndim; d++) {
@@ -26,7 +27,8 @@ bool make_plan(Plan& p, int ndim, const int64_t* sizes, const int64_t* dst, cons
     int64_t key = magnitude(dst[d]);
     // Insertion keeps the given order among equal strides.
     while (at > 0 && order_key[at - 1] < key) {
-      order_key[at] = order_key[at - 1], p.size[at] = p.size[at - 1], p.dst[at] = p.dst[at - 1], p.src[at] = p.src[at - 1];
+      order_key[at] = order_key[at - 1], p.size[at] = p.size[at - 1], p.dst[at] = p.dst[at - 1],
+      p.src[at] = p.src[at - 1];
       at--;
     }
     order_key[at] = key, p.size[at] = sizes[d], p.dst[at] = dst[d], p.src[at] = src[d];
@@ -44,12 +46,20 @@ bool make_plan(Plan& p, int ndim, const int64_t* sizes, const int64_t* dst, cons
   return true;
 }
 
-struct alignas(16) Item16 { uint64_t a, b; };
+struct alignas(16) Item16 {
+  uint64_t a, b;
+};
 
 template <class T>
-inline T load(const char* p) { T x; std::memcpy(&x, p, sizeof(T)); return x; }
+inline T load(const char* p) {
+  T x;
+  std::memcpy(&x, p, sizeof(T));
+  return x;
+}
 template <class T>
-inline void store(char* p, T x) { std::memcpy(p, &x, sizeof(T)); }
+inline void store(char* p, T x) {
+  std::memcpy(p, &x, sizeof(T));
+}
 
 template <class T>
 void copy_row(char* dst, int64_t ds, const char* src, int64_t ss, int64_t n) {
@@ -120,7 +130,7 @@ void transpose(char* dst, int64_t ds, const char* src, int64_t ss, int64_t rows,
   } else {
     constexpr int kLanes = FL_VB / w < 16 ? FL_VB / w : 16;
     constexpr int64_t kTile = 64 / w < kLanes ? kLanes : 64 / w;  // whole cache lines on both sides
-    for (int64_t j0 = 0; j0 < cols; j0 += 256) {  // few pages at a time
+    for (int64_t j0 = 0; j0 < cols; j0 += 256) {                  // few pages at a time
       int64_t j1 = cols < j0 + 256 ? cols : j0 + 256;
       for (int64_t i0 = 0; i0 < rows; i0 += kTile) {
         int64_t i1 = rows < i0 + kTile ? rows : i0 + kTile;
@@ -129,7 +139,8 @@ void transpose(char* dst, int64_t ds, const char* src, int64_t ss, int64_t rows,
           int64_t i = i0;
           for (; i + kLanes <= i1; i += kLanes) {
             int64_t j = jt;
-            for (; j + kLanes <= je; j += kLanes) transpose_block<T, kLanes>(dst + i * ds + j * w, ds, src + j * ss + i * w, ss);
+            for (; j + kLanes <= je; j += kLanes)
+              transpose_block<T, kLanes>(dst + i * ds + j * w, ds, src + j * ss + i * w, ss);
             for (; j < je; j++)
               for (int64_t k = i; k < i + kLanes; k++) store(dst + k * ds + j * w, load<T>(src + j * ss + k * w));
           }
@@ -153,7 +164,8 @@ void run(const Plan& plan, char* dst, const char* src) {
   if (p.dst[last] == w && p.src[last] != w && p.src[last] != 0 && p.size[last] >= 4)
     for (int d = 0; d < last; d++)
       if (p.src[d] == w && p.size[d] >= 4) across = d;
-  // Inner part: one row, or a transposed plane of rows x n. `rows` is a dimension that can be split among threads as well.
+  // Inner part: one row, or a transposed plane of rows x n. `rows` is a dimension that can be split among threads as
+  // well.
   if (across >= 0 && across != last - 1) {  // bring it next to the row
     int64_t s = p.size[across], a = p.dst[across], b = p.src[across];
     for (int d = across; d < last - 1; d++) p.size[d] = p.size[d + 1], p.dst[d] = p.dst[d + 1], p.src[d] = p.src[d + 1];

@@ -1,5 +1,5 @@
-// Fills of the other distributions: exponential, geometric, Cauchy, log-normal, Poisson, binomial, gamma, Dirichlet, multinomial,
-// and the noise of rrelu. Every value is computed in double from 53-bit uniforms, element by element.
+// Fills of the other distributions: exponential, geometric, Cauchy, log-normal, Poisson, binomial, gamma, Dirichlet,
+// multinomial, and the noise of rrelu. Every value is computed in double from 53-bit uniforms, element by element.
 #include <cmath>
 #include <limits>
 
@@ -35,7 +35,8 @@ int64_t poisson_sample(Generator& g, double rate) {
       int64_t k = int64_t(std::floor((2 * a / us + b) * u + rate + 0.43));
       if (us >= 0.07 && v <= v_r) return k;
       if (k < 0 || (us < 0.013 && v > us)) continue;
-      if (std::log(v) + std::log(inverse_alpha) - std::log(a / (us * us) + b) <= -rate + double(k) * log_rate - std::lgamma(double(k + 1)))
+      if (std::log(v) + std::log(inverse_alpha) - std::log(a / (us * us) + b) <=
+          -rate + double(k) * log_rate - std::lgamma(double(k + 1)))
         return k;
     }
   }
@@ -49,8 +50,9 @@ int64_t poisson_sample(Generator& g, double rate) {
 
 // Error of Stirling's approximation of log k!.
 double stirling_tail(double k) {
-  static const double table[] = {0.0810614667953272,  0.0413406959554092,  0.0276779256849983, 0.02079067210376509, 0.0166446911898211,
-                                 0.0138761288230707,  0.0118967099458917,  0.0104112652619720, 0.00925546218271273, 0.00833056343336287};
+  static const double table[] = {0.0810614667953272,  0.0413406959554092, 0.0276779256849983, 0.02079067210376509,
+                                 0.0166446911898211,  0.0138761288230707, 0.0118967099458917, 0.0104112652619720,
+                                 0.00925546218271273, 0.00833056343336287};
   if (k <= 9) return table[int(k)];
   double square = (k + 1) * (k + 1);
   return (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1);
@@ -67,7 +69,8 @@ double binomial_half(Generator& g, double count, double p) {
     }
   }
   double deviation = std::sqrt(count * p * (1 - p));
-  double b = 1.15 + 2.53 * deviation, a = -0.0873 + 0.0248 * b + 0.01 * p, c = count * p + 0.5, v_r = 0.92 - 4.2 / b, r = p / (1 - p);
+  double b = 1.15 + 2.53 * deviation, a = -0.0873 + 0.0248 * b + 0.01 * p, c = count * p + 0.5, v_r = 0.92 - 4.2 / b,
+         r = p / (1 - p);
   double alpha = (2.83 + 5.1 / b) * deviation, m = std::floor((count + 1) * p);
   for (;;) {
     double u = g.uniform53() - 0.5, v = g.uniform53(), us = 0.5 - std::fabs(u);
@@ -75,9 +78,10 @@ double binomial_half(Generator& g, double count, double p) {
     if (us >= 0.07 && v <= v_r) return k;
     if (k < 0 || k > count) continue;
     v = std::log(v * alpha / (a / (us * us) + b));
-    double bound = (m + 0.5) * std::log((m + 1) / (r * (count - m + 1))) + (count + 1) * std::log((count - m + 1) / (count - k + 1)) +
-                   (k + 0.5) * std::log(r * (count - k + 1) / (k + 1)) + stirling_tail(m) + stirling_tail(count - m) - stirling_tail(k) -
-                   stirling_tail(count - k);
+    double bound = (m + 0.5) * std::log((m + 1) / (r * (count - m + 1))) +
+                   (count + 1) * std::log((count - m + 1) / (count - k + 1)) +
+                   (k + 0.5) * std::log(r * (count - k + 1) / (k + 1)) + stirling_tail(m) + stirling_tail(count - m) -
+                   stirling_tail(k) - stirling_tail(count - k);
     if (v <= bound) return k;
   }
 }
@@ -90,8 +94,8 @@ double binomial_sample(Generator& g, double count, double p) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-// G. Marsaglia and W. W. Tsang, 2000; shapes below 1 are boosted. What is computed of alpha alone is rounded to its type A, and the
-// third is a float one: both are part of the stream.
+// G. Marsaglia and W. W. Tsang, 2000; shapes below 1 are boosted. What is computed of alpha alone is rounded to its
+// type A, and the third is a float one: both are part of the stream.
 template <class A>
 double gamma_sample(Generator& g, A alpha) {
   double scale = 1;
@@ -143,7 +147,8 @@ void fill_log_normal(Generator& g, DType type, void* out, int64_t n, double mean
 void fill_poisson(Generator& g, DType type, void* out, const void* rate, int64_t n) {
   by_floating_type(type, [&](auto tag) {
     using T = decltype(tag);
-    for (int64_t i = 0; i < n; i++) ((T*)out)[i] = from_double<T>(double(poisson_sample(g, double(compute_t<T>(((const T*)rate)[i])))));
+    for (int64_t i = 0; i < n; i++)
+      ((T*)out)[i] = from_double<T>(double(poisson_sample(g, double(compute_t<T>(((const T*)rate)[i])))));
   });
 }
 
@@ -151,7 +156,8 @@ void fill_binomial(Generator& g, DType type, void* out, const void* count, const
   by_floating_type(type, [&](auto tag) {
     using T = decltype(tag);
     for (int64_t i = 0; i < n; i++)
-      ((T*)out)[i] = from_double<T>(binomial_sample(g, double(compute_t<T>(((const T*)count)[i])), double(compute_t<T>(((const T*)prob)[i]))));
+      ((T*)out)[i] = from_double<T>(
+          binomial_sample(g, double(compute_t<T>(((const T*)count)[i])), double(compute_t<T>(((const T*)prob)[i]))));
   });
 }
 
@@ -187,7 +193,9 @@ void sample_dirichlet(Generator& g, DType type, void* out_, const void* alpha_, 
       for (int64_t i = 0; i < n; i++) {
         T x = from_double<T>(gamma[i] / sum);
         // Kept inside the open simplex.
-        double low = tiny<T>(), high = 1 - (kIsReduced<T> ? (std::is_same_v<T, Half> ? 0x1p-11 : 0x1p-8) : sizeof(T) == 4 ? 0x1p-24 : 0x1p-53);
+        double low = tiny<T>(), high = 1 - (kIsReduced<T>    ? (std::is_same_v<T, Half> ? 0x1p-11 : 0x1p-8)
+                                            : sizeof(T) == 4 ? 0x1p-24
+                                                             : 0x1p-53);
         double y = double(compute_t<T>(x));
         out[i] = y < low ? from_double<T>(low) : y > high ? from_double<T>(high) : x;
       }
@@ -196,7 +204,8 @@ void sample_dirichlet(Generator& g, DType type, void* out_, const void* alpha_, 
   });
 }
 
-void rrelu_noise(Generator& g, DType type, void* out_, void* noise_, const void* x_, int64_t n, double lower, double upper) {
+void rrelu_noise(Generator& g, DType type, void* out_, void* noise_, const void* x_, int64_t n, double lower,
+                 double upper) {
   by_floating_type(type, [&](auto tag) {
     using T = decltype(tag);
     using C = compute_t<T>;
@@ -217,8 +226,8 @@ void rrelu_noise(Generator& g, DType type, void* out_, void* noise_, const void*
   });
 }
 
-MultinomialStatus multinomial(Generator& g, DType type, int64_t* out, const void* prob_, int64_t rows, int64_t n, int64_t samples,
-                              bool replacement) {
+MultinomialStatus multinomial(Generator& g, DType type, int64_t* out, const void* prob_, int64_t rows, int64_t n,
+                              int64_t samples, bool replacement) {
   return by_floating_type(type, [&](auto tag) {
     using T = decltype(tag);
     using C = compute_t<T>;

@@ -9,8 +9,8 @@ BadIndex check_rows(const int64_t* index, int64_t n, int64_t rows) {
 }
 }  // namespace
 
-BadIndex embedding_renorm(DType type, void* weight, int64_t rows, int64_t width, int64_t row_stride, const int64_t* index, int64_t n,
-                          double max_norm, double norm_type) {
+BadIndex embedding_renorm(DType type, void* weight, int64_t rows, int64_t width, int64_t row_stride,
+                          const int64_t* index, int64_t n, double max_norm, double norm_type) {
   if (BadIndex bad = check_rows(index, n, rows)) return bad;
   embedding_kernels().renorm(type, weight, rows, width, row_stride, index, n, max_norm, norm_type);
   return {};
@@ -23,17 +23,20 @@ BadIndex embedding_backward(DType type, const void* grad, const int64_t* index, 
   return {};
 }
 
-BadIndex embedding_bag(DType type, const EmbeddingBag& bag, const void* weight, void* out, int64_t* bag_size, int64_t* max_index) {
+BadIndex embedding_bag(DType type, const EmbeddingBag& bag, const void* weight, void* out, int64_t* bag_size,
+                       int64_t* max_index) {
   if (BadIndex bad = check_rows(bag.index, bag.n, bag.rows)) return bad;
   embedding_kernels().bag(type, bag, weight, out, bag_size, max_index);
   return {};
 }
 
-void embedding_bag_backward(DType type, const EmbeddingBag& bag, const void* grad, const int64_t* max_index, void* grad_weight) {
+void embedding_bag_backward(DType type, const EmbeddingBag& bag, const void* grad, const int64_t* max_index,
+                            void* grad_weight) {
   embedding_kernels().bag_backward(type, bag, grad, max_index, grad_weight);
 }
 
-void embedding_bag_sample_backward(DType type, const EmbeddingBag& bag, const void* grad, const void* weight, void* grad_sample_weights) {
+void embedding_bag_sample_backward(DType type, const EmbeddingBag& bag, const void* grad, const void* weight,
+                                   void* grad_sample_weights) {
   embedding_kernels().bag_sample_backward(type, bag, grad, weight, grad_sample_weights);
 }
 

@@ -6,13 +6,14 @@
 namespace fl::cpu {
 
 struct EmbeddingKernels {
-  void (*backward)(DType, const void* grad, const int64_t* index, int64_t n, int64_t width, int64_t rows, int64_t padding_index,
-                   bool scale_by_frequency, void* grad_weight);
+  void (*backward)(DType, const void* grad, const int64_t* index, int64_t n, int64_t width, int64_t rows,
+                   int64_t padding_index, bool scale_by_frequency, void* grad_weight);
   void (*bag)(DType, const EmbeddingBag&, const void* weight, void* out, int64_t* bag_size, int64_t* max_index);
   void (*bag_backward)(DType, const EmbeddingBag&, const void* grad, const int64_t* max_index, void* grad_weight);
-  void (*bag_sample_backward)(DType, const EmbeddingBag&, const void* grad, const void* weight, void* grad_sample_weights);
-  void (*renorm)(DType, void* weight, int64_t rows, int64_t width, int64_t row_stride, const int64_t* index, int64_t n, double max_norm,
-                 double norm_type);
+  void (*bag_sample_backward)(DType, const EmbeddingBag&, const void* grad, const void* weight,
+                              void* grad_sample_weights);
+  void (*renorm)(DType, void* weight, int64_t rows, int64_t width, int64_t row_stride, const int64_t* index, int64_t n,
+                 double max_norm, double norm_type);
 };
 FL_KERNEL_FAMILY(EmbeddingKernels, embedding_kernels)
 

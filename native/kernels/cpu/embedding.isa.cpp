@@ -34,8 +34,8 @@ struct Buckets {
   }
 };
 
-void backward(DType type, const void* grad_, const int64_t* index, int64_t n, int64_t width, int64_t rows, int64_t padding,
-              bool by_frequency, void* out_) {
+void backward(DType type, const void* grad_, const int64_t* index, int64_t n, int64_t width, int64_t rows,
+              int64_t padding, bool by_frequency, void* out_) {
   Buckets buckets(index, n, rows);
   by_float(type, [&](auto tag) {
     using T = decltype(tag);
@@ -158,8 +158,8 @@ void bag_sample_backward(DType type, const EmbeddingBag& x, const void* grad_, c
   });
 }
 
-void renorm(DType type, void* weight_, int64_t rows, int64_t width, int64_t row_stride, const int64_t* index, int64_t n, double max_norm,
-            double norm_type) {
+void renorm(DType type, void* weight_, int64_t rows, int64_t width, int64_t row_stride, const int64_t* index, int64_t n,
+            double max_norm, double norm_type) {
   Scratch<uint8_t> done(rows);
   by_float(type, [&](auto tag) {
     using T = decltype(tag);
@@ -180,7 +180,8 @@ void renorm(DType type, void* weight_, int64_t rows, int64_t width, int64_t row_
         else norm += __builtin_pow(v, norm_type);
       }
       if (norm_type == 2) norm = __builtin_sqrt(norm);
-      else if (norm_type != 1 && norm_type != 0 && norm_type != __builtin_inf()) norm = __builtin_pow(norm, 1 / norm_type);
+      else if (norm_type != 1 && norm_type != 0 && norm_type != __builtin_inf())
+        norm = __builtin_pow(norm, 1 / norm_type);
       if (!(norm > max_norm)) continue;
       W scale = W(max_norm / (norm + 1e-7));
       for (int64_t i = 0; i < width; i++) put(row[i], W(get(row[i])) * scale);

@@ -8,19 +8,21 @@
 namespace fl::cpu::FL_ISA {
 namespace {
 
-constexpr int kBlock = 128;    // output points at a time
-constexpr int kMaxTaps = 16;   // positions are 32-bit: planes have fewer than 2^31 elements
+constexpr int kBlock = 128;   // output points at a time
+constexpr int kMaxTaps = 16;  // positions are 32-bit: planes have fewer than 2^31 elements
 
 template <class W>
 struct Taps {
   int count;
-  int32_t at[kMaxTaps][kBlock];   // -1: outside, reads as zero
+  int32_t at[kMaxTaps][kBlock];  // -1: outside, reads as zero
   W weight[kMaxTaps][kBlock];
-  W slope[3][kMaxTaps][kBlock];   // derivative of the weight by the normalised coordinate x, y, z
+  W slope[3][kMaxTaps][kBlock];  // derivative of the weight by the normalised coordinate x, y, z
 };
 
 template <class W>
-FL_LOCAL W fmod_positive(W x, W span) { return x - W(__builtin_floor(double(x / span))) * span; }
+FL_LOCAL W fmod_positive(W x, W span) {
+  return x - W(__builtin_floor(double(x / span))) * span;
+}
 
 // Pixel coordinate of a normalised one; *slope is its derivative.
 template <class W>
@@ -128,7 +130,8 @@ void bilinear_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps
 
 template <class T, class W>
 void make_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps) {
-  if (s.ndim == 2 && s.mode == GridMode::Bilinear && s.padding != GridPadding::Reflection) return bilinear_taps(s, grid, points, taps);
+  if (s.ndim == 2 && s.mode == GridMode::Bilinear && s.padding != GridPadding::Reflection)
+    return bilinear_taps(s, grid, points, taps);
   int dims = s.ndim;
   int64_t size[3];  // x, y, z
   for (int d = 0; d < dims; d++) size[d] = s.in_size[dims - 1 - d];
@@ -192,8 +195,12 @@ void make_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps) {
   }
 }
 
-FL_LOCAL int64_t in_plane(const GridSample& s) { return s.in_size[0] * s.in_size[1] * (s.ndim == 3 ? s.in_size[2] : 1); }
-FL_LOCAL int64_t out_plane(const GridSample& s) { return s.out_size[0] * s.out_size[1] * (s.ndim == 3 ? s.out_size[2] : 1); }
+FL_LOCAL int64_t in_plane(const GridSample& s) {
+  return s.in_size[0] * s.in_size[1] * (s.ndim == 3 ? s.in_size[2] : 1);
+}
+FL_LOCAL int64_t out_plane(const GridSample& s) {
+  return s.out_size[0] * s.out_size[1] * (s.ndim == 3 ? s.out_size[2] : 1);
+}
 
 void grid_sample(DType type, const GridSample& s, const void* in_, const void* grid_, void* out_) {
   int64_t ni = in_plane(s), no = out_plane(s), blocks = (no + kBlock - 1) / kBlock;
@@ -229,8 +236,8 @@ void grid_sample(DType type, const GridSample& s, const void* in_, const void* g
   });
 }
 
-void grid_sample_backward(DType type, const GridSample& s, const void* grad_, const void* in_, const void* grid_, void* grad_in_,
-                          void* grad_grid_) {
+void grid_sample_backward(DType type, const GridSample& s, const void* grad_, const void* in_, const void* grid_,
+                          void* grad_in_, void* grad_grid_) {
   int64_t ni = in_plane(s), no = out_plane(s), blocks = (no + kBlock - 1) / kBlock;
   by_float(type, [&](auto tag) {
     using T = decltype(tag);
@@ -267,33 +274,34 @@ void grid_sample_backward(DType type, const GridSample& s, const void* grad_, co
     }
     if (grad_grid_) {
       T* grad_grid = (T*)grad_grid_;
-      fl::parallel_for(s.batch * blocks, double(kBlock) * (20 + 8 * double(s.channels)), [&](int64_t begin, int64_t end) {
-        Taps<W>* taps = (Taps<W>*)std::malloc(sizeof(Taps<W>));
-        if (!taps) std::abort();
-        for (int64_t u = begin; u < end; u++) {
-          int64_t n = u / blocks, first = u % blocks * kBlock;
-          int points = int(no - first < kBlock ? no - first : kBlock);
-          make_taps(s, grid + (n * no + first) * s.ndim, points, *taps);
-          W sum[3][kBlock] = {};
-          bool volume = s.ndim == 3;
-          for (int64_t c = 0; c < s.channels; c++) {
-            const T *plane = in + (n * s.channels + c) * ni, *g = grad + (n * s.channels + c) * no + first;
-            for (int k = 0; k < taps->count; k++)
-              for (int p = 0; p < points; p++) {
-                int32_t at = taps->at[k][p];
-                W v = get(plane[at < 0 ? 0 : at]), gv = get(g[p]);
-                v = at < 0 ? W(0) : v * gv;
-                sum[0][p] += v * taps->slope[0][k][p];
-                sum[1][p] += v * taps->slope[1][k][p];
-                if (volume) sum[2][p] += v * taps->slope[2][k][p];
+      fl::parallel_for(
+          s.batch * blocks, double(kBlock) * (20 + 8 * double(s.channels)), [&](int64_t begin, int64_t end) {
+            Taps<W>* taps = (Taps<W>*)std::malloc(sizeof(Taps<W>));
+            if (!taps) std::abort();
+            for (int64_t u = begin; u < end; u++) {
+              int64_t n = u / blocks, first = u % blocks * kBlock;
+              int points = int(no - first < kBlock ? no - first : kBlock);
+              make_taps(s, grid + (n * no + first) * s.ndim, points, *taps);
+              W sum[3][kBlock] = {};
+              bool volume = s.ndim == 3;
+              for (int64_t c = 0; c < s.channels; c++) {
+                const T *plane = in + (n * s.channels + c) * ni, *g = grad + (n * s.channels + c) * no + first;
+                for (int k = 0; k < taps->count; k++)
+                  for (int p = 0; p < points; p++) {
+                    int32_t at = taps->at[k][p];
+                    W v = get(plane[at < 0 ? 0 : at]), gv = get(g[p]);
+                    v = at < 0 ? W(0) : v * gv;
+                    sum[0][p] += v * taps->slope[0][k][p];
+                    sum[1][p] += v * taps->slope[1][k][p];
+                    if (volume) sum[2][p] += v * taps->slope[2][k][p];
+                  }
               }
-          }
-          T* to = grad_grid + (n * no + first) * s.ndim;
-          for (int p = 0; p < points; p++)
-            for (int d = 0; d < s.ndim; d++) put(to[p * s.ndim + d], sum[d][p]);
-        }
-        std::free(taps);
-      });
+              T* to = grad_grid + (n * no + first) * s.ndim;
+              for (int p = 0; p < points; p++)
+                for (int d = 0; d < s.ndim; d++) put(to[p * s.ndim + d], sum[d][p]);
+            }
+            std::free(taps);
+          });
     }
   });
 }

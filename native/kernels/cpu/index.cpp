@@ -23,7 +23,8 @@ FL_INLINE bool row_is_bad(const char* p, int64_t n, int64_t step, int64_t shift,
 }
 }  // namespace
 
-BadIndex check_index(int ndim, const int64_t* sizes, const int64_t* index, const int64_t* index_strides, int64_t bound, bool wrap) {
+BadIndex check_index(int ndim, const int64_t* sizes, const int64_t* index, const int64_t* index_strides, int64_t bound,
+                     bool wrap) {
   if (nest::is_empty(ndim, sizes)) return {};
   Odometer<1> walk;
   for (int d = 0; d < ndim; d++) walk.push(sizes[d], {index_strides[d]});
@@ -130,7 +131,9 @@ void OffsetTable::fill(const AdvancedIndex& x, bool wrap) {
 
 namespace {
 
-struct alignas(8) Item16 { uint64_t a, b; };
+struct alignas(8) Item16 {
+  uint64_t a, b;
+};
 
 template <class F>
 auto by_item(int64_t item, const F& f) {
@@ -145,7 +148,8 @@ auto by_item(int64_t item, const F& f) {
 
 // out[i] = self[index[i]] over a row: the loop of gather for its usual layouts, with fewer strides to follow.
 template <class T>
-FL_INLINE void gather_row(char* op, const char* sp, const char* ip, int64_t n, int64_t os, int64_t ss, int64_t is, int64_t step, int64_t bound) {
+FL_INLINE void gather_row(char* op, const char* sp, const char* ip, int64_t n, int64_t os, int64_t ss, int64_t is,
+                          int64_t step, int64_t bound) {
   if (os == sizeof(T) && is == 8 && bound == 0) {
     T* out = (T*)op;
     const int64_t* index = (const int64_t*)ip;
@@ -164,7 +168,8 @@ FL_INLINE void gather_row(char* op, const char* sp, const char* ip, int64_t n, i
 }
 
 template <class T>
-FL_INLINE void scatter_row(char* sp, const char* op, const char* ip, int64_t n, int64_t ss, int64_t os, int64_t is, int64_t step, int64_t bound) {
+FL_INLINE void scatter_row(char* sp, const char* op, const char* ip, int64_t n, int64_t ss, int64_t os, int64_t is,
+                           int64_t step, int64_t bound) {
   if (os == sizeof(T) && is == 8 && bound == 0) {
     const T* source = (const T*)op;
     const int64_t* index = (const int64_t*)ip;
@@ -198,7 +203,8 @@ FL_INLINE void move_row(char* dst, const char* src, int64_t n, int64_t ds, int64
 void get_slices(int64_t item, const OffsetTable& t, const char* self, char* out) {
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
-    auto row = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE { move_row<T>(out + o, self + s, n, os, ss); };
+    auto row = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os)
+                   FL_LAMBDA_INLINE { move_row<T>(out + o, self + s, n, os, ss); };
     auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
       const char* from = self + s;
       char* to = out + o;
@@ -214,7 +220,8 @@ void get_slices(int64_t item, const OffsetTable& t, const char* self, char* out)
 void put_slices(int64_t item, const OffsetTable& t, char* self, const char* values) {
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
-    auto row = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE { move_row<T>(self + s, values + o, n, ss, os); };
+    auto row = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os)
+                   FL_LAMBDA_INLINE { move_row<T>(self + s, values + o, n, ss, os); };
     auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
       char* to = self + s;
       const char* from = values + o;
@@ -242,10 +249,11 @@ BadIndex gather(int64_t item, const DimIndex& x, const void* self_, void* out_) 
   bool bad = false;  // rows are checked as they come: a result half written is harmless
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
-    nest::along_dim(x, 1.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
-      if (row_is_bad(index + p, n, is, bound, limit)) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
-      else gather_row<T>(out + o, self + s, index + p, n, os, ss, is, step, bound);
-    });
+    nest::along_dim(
+        x, 1.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
+          if (row_is_bad(index + p, n, is, bound, limit)) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
+          else gather_row<T>(out + o, self + s, index + p, n, os, ss, is, step, bound);
+        });
   });
   return bad ? check_index(x.ndim, x.sizes, x.index, x.index_strides, x.bound, x.wrap) : BadIndex();
 }
@@ -265,9 +273,10 @@ BadIndex scatter(int64_t item, const DimIndex& x, void* self_, const void* sourc
   int64_t step = x.self_strides[x.dim], bound = x.wrap ? x.bound : 0;
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
-    nest::along_dim(x, 1.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
-      scatter_row<T>(self + s, source + o, index + p, n, ss, os, is, step, bound);
-    });
+    nest::along_dim(
+        x, 1.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
+          scatter_row<T>(self + s, source + o, index + p, n, ss, os, is, step, bound);
+        });
   });
   return {};
 }
@@ -290,8 +299,8 @@ BadIndex index_put(int64_t item, const AdvancedIndex& x, void* self, const void*
 
 BadIndex check_all(const AdvancedIndex& x) {
   for (int k = 0; k < x.count; k++) {
-    BadIndex bad =
-        check_index(x.index_end - x.index_begin, x.sizes + x.index_begin, x.index[k], x.index_strides[k], x.bound[k], true);
+    BadIndex bad = check_index(x.index_end - x.index_begin, x.sizes + x.index_begin, x.index[k], x.index_strides[k],
+                               x.bound[k], true);
     if (bad) {
       bad.operand = k;
       return bad;
@@ -300,8 +309,8 @@ BadIndex check_all(const AdvancedIndex& x) {
   return {};
 }
 
-BadIndex take_offsets(int ndim, const int64_t* sizes, const int64_t* strides, int64_t item, const int64_t* index, int64_t n,
-                      int64_t* offsets) {
+BadIndex take_offsets(int ndim, const int64_t* sizes, const int64_t* strides, int64_t item, const int64_t* index,
+                      int64_t n, int64_t* offsets) {
   int64_t count = 1, dense = item, one = 8;
   for (int d = 0; d < ndim; d++) count *= sizes[d];
   if (BadIndex bad = check_index(1, &n, index, &one, count, true)) return bad;
@@ -323,8 +332,8 @@ BadIndex take_offsets(int ndim, const int64_t* sizes, const int64_t* strides, in
   return {};
 }
 
-BadIndex take(int64_t item, int ndim, const int64_t* sizes, const int64_t* strides, const void* self, const int64_t* index, int64_t n,
-              void* out) {
+BadIndex take(int64_t item, int ndim, const int64_t* sizes, const int64_t* strides, const void* self,
+              const int64_t* index, int64_t n, void* out) {
   Buffer<int64_t> offsets(n);
   if (BadIndex bad = take_offsets(ndim, sizes, strides, item, index, n, offsets.data)) return bad;
   by_item(item, [&](auto tag) {
@@ -336,8 +345,8 @@ BadIndex take(int64_t item, int ndim, const int64_t* sizes, const int64_t* strid
   return {};
 }
 
-BadIndex put(DType type, int ndim, const int64_t* sizes, const int64_t* strides, void* self, const int64_t* index, int64_t n,
-             const void* source, bool accumulate) {
+BadIndex put(DType type, int ndim, const int64_t* sizes, const int64_t* strides, void* self, const int64_t* index,
+             int64_t n, const void* source, bool accumulate) {
   int64_t item = int64_t(item_size(type));
   Buffer<int64_t> offsets(n);
   if (BadIndex bad = take_offsets(ndim, sizes, strides, item, index, n, offsets.data)) return bad;

@@ -80,9 +80,9 @@ FL_INLINE bool is_empty(int ndim, const int64_t* sizes) {
   return false;
 }
 
-// Element-wise indexing along a dimension: f(self, other, index, n, self_stride, other_stride, index_stride) for rows of n, where element i
-// addresses self + i * self_stride + index[i * index_stride] * step. Elements that can meet in one destination are visited in the order
-// of the indexed dimension, by one thread.
+// Element-wise indexing along a dimension: f(self, other, index, n, self_stride, other_stride, index_stride) for rows
+// of n, where element i addresses self + i * self_stride + index[i * index_stride] * step. Elements that can meet in
+// one destination are visited in the order of the indexed dimension, by one thread.
 template <class F>
 FL_INLINE void along_dim(const DimIndex& x, double ns_per_element, const F& f) {
   Odometer<3> rest;  // self, other, index
@@ -106,31 +106,35 @@ FL_INLINE void along_dim(const DimIndex& x, double ns_per_element, const F& f) {
   int64_t n = rest.size[last], ss = rest.stride[0][last], os = rest.stride[1][last], is = rest.stride[2][last];
   rest.ndim--;
   int64_t piece = n < 512 ? n : 512, pieces = (n + piece - 1) / piece;
-  fl::parallel_for(rest.count() * pieces, ns_per_element * double(n_dim) * double(piece), [&](int64_t begin, int64_t end) {
-    Odometer<3> at = rest;
-    at.start(begin / pieces);
-    int64_t c = begin % pieces;
-    for (int64_t u = begin; u < end; u++) {
-      int64_t first = c * piece, m = n - first < piece ? n - first : piece;
-      int64_t self = at.offset[0] + first * ss, other = at.offset[1] + first * os, index = at.offset[2] + first * is;
-      for (int64_t i = 0; i < n_dim; i++) f(self, other + i * other_dim, index + i * index_dim, m, ss, os, is);
-      if (++c == pieces) c = 0, at.next();
-    }
-  });
+  fl::parallel_for(rest.count() * pieces, ns_per_element * double(n_dim) * double(piece),
+                   [&](int64_t begin, int64_t end) {
+                     Odometer<3> at = rest;
+                     at.start(begin / pieces);
+                     int64_t c = begin % pieces;
+                     for (int64_t u = begin; u < end; u++) {
+                       int64_t first = c * piece, m = n - first < piece ? n - first : piece;
+                       int64_t self = at.offset[0] + first * ss, other = at.offset[1] + first * os,
+                               index = at.offset[2] + first * is;
+                       for (int64_t i = 0; i < n_dim; i++)
+                         f(self, other + i * other_dim, index + i * index_dim, m, ss, os, is);
+                       if (++c == pieces) c = 0, at.next();
+                     }
+                   });
 }
 
-// Slices addressed by a table of offsets. row(self_offset, other_offset, n, self_stride, other_stride) for rows of n elements; where the
-// slices are walked element by element, elements(table, self_offset, other_offset, count, other_step) for a run of positions.
-// `reading`: positions may be shared among threads; else each destination belongs to one thread and sees them in order.
+// Slices addressed by a table of offsets. row(self_offset, other_offset, n, self_stride, other_stride) for rows of n
+// elements; where the slices are walked element by element, elements(table, self_offset, other_offset, count,
+// other_step) for a run of positions. `reading`: positions may be shared among threads; else each destination belongs
+// to one thread and sees them in order.
 struct Table {
-  int64_t count = 0;                     // positions
-  const int64_t* self = nullptr;         // byte offset of each position
-  const int64_t* other = nullptr;        // likewise, or null: position * other_step
+  int64_t count = 0;               // positions
+  const int64_t* self = nullptr;   // byte offset of each position
+  const int64_t* other = nullptr;  // likewise, or null: position * other_step
   int64_t other_step = 0;
 };
 template <class Row, class Elements>
-FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool reading, double ns_per_element, const Row& row,
-                           const Elements& elements) {
+FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool reading, double ns_per_element,
+                           const Row& row, const Elements& elements) {
   Odometer<2> rest = dims;  // self, other
   rest.coalesce();
   rest.sort_by(1);
@@ -152,9 +156,12 @@ FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool rea
       for (int64_t u = begin; u < end;) {
         int64_t stop = table.count - p < end - u ? table.count : p + (end - u);
         u += stop - p;
-        if (single) elements(table.self + p, at.offset[0], at.offset[1] + p * table.other_step, stop - p, table.other_step), p = stop;
+        if (single)
+          elements(table.self + p, at.offset[0], at.offset[1] + p * table.other_step, stop - p, table.other_step),
+              p = stop;
         for (; p < stop; p++)
-          row(at.offset[0] + table.self[p], at.offset[1] + (table.other ? table.other[p] : p * table.other_step), n, ss, os);
+          row(at.offset[0] + table.self[p], at.offset[1] + (table.other ? table.other[p] : p * table.other_step), n, ss,
+              os);
         if (p == table.count) p = 0, at.next();
       }
     });
@@ -162,23 +169,24 @@ FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool rea
   }
   int64_t piece = n < 256 ? n : 256, pieces = n ? (n + piece - 1) / piece : 0;
   if (outer >= 64) piece = n, pieces = 1;
-  fl::parallel_for(outer * pieces, (ns_per_element * double(piece) + 1) * double(table.count), [&](int64_t begin, int64_t end) {
-    // Neighbouring pieces of one line are walked together.
-    Odometer<2> at = rest;
-    at.start(begin / pieces);
-    int64_t c = begin % pieces;
-    for (int64_t u = begin; u < end;) {
-      int64_t take = pieces - c < end - u ? pieces - c : end - u;
-      int64_t first = c * piece, m = (c + take == pieces ? n : (c + take) * piece) - first;
-      if (single) elements(table.self, at.offset[0], at.offset[1], table.count, table.other_step);
-      else
-        for (int64_t p = 0; p < table.count; p++)
-          row(at.offset[0] + first * ss + table.self[p],
-            at.offset[1] + first * os + (table.other ? table.other[p] : p * table.other_step), m, ss, os);
-      u += take, c = 0;
-      at.next();
-    }
-  });
+  fl::parallel_for(
+      outer * pieces, (ns_per_element * double(piece) + 1) * double(table.count), [&](int64_t begin, int64_t end) {
+        // Neighbouring pieces of one line are walked together.
+        Odometer<2> at = rest;
+        at.start(begin / pieces);
+        int64_t c = begin % pieces;
+        for (int64_t u = begin; u < end;) {
+          int64_t take = pieces - c < end - u ? pieces - c : end - u;
+          int64_t first = c * piece, m = (c + take == pieces ? n : (c + take) * piece) - first;
+          if (single) elements(table.self, at.offset[0], at.offset[1], table.count, table.other_step);
+          else
+            for (int64_t p = 0; p < table.count; p++)
+              row(at.offset[0] + first * ss + table.self[p],
+                  at.offset[1] + first * os + (table.other ? table.other[p] : p * table.other_step), m, ss, os);
+          u += take, c = 0;
+          at.next();
+        }
+      });
 }
 
 // Scratch memory of the nests.

@@ -1,5 +1,5 @@
-// Indexed accumulation: scatter_reduce (which is also index_add and index_reduce), index_put with accumulation, put with
-// accumulation. Every destination receives its contributions in the order of the index, from one thread.
+// Indexed accumulation: scatter_reduce (which is also index_add and index_reduce), index_put with accumulation, put
+// with accumulation. Every destination receives its contributions in the order of the index, from one thread.
 #include <cstring>
 
 #include "kernels/cpu/element.h"
@@ -10,16 +10,21 @@ namespace fl::cpu {
 namespace {
 
 template <class T>
-FL_INLINE T larger(T a, T b) { return is_nan(a) ? a : is_nan(b) ? b : before(a, b) ? b : a; }
+FL_INLINE T larger(T a, T b) {
+  return is_nan(a) ? a : is_nan(b) ? b : before(a, b) ? b : a;
+}
 template <class T>
-FL_INLINE T smaller(T a, T b) { return is_nan(a) ? a : is_nan(b) ? b : before(b, a) ? b : a; }
+FL_INLINE T smaller(T a, T b) {
+  return is_nan(a) ? a : is_nan(b) ? b : before(b, a) ? b : a;
+}
 
 // dst += src over contiguous rows, 16 bytes at a time.
 template <class T>
 FL_INLINE void add_dense(T* dst, const T* src, int64_t n) {
   int64_t i = 0;
   if constexpr ((kIsFloating<T> && !kIsReduced<T>) || (std::is_integral_v<T> && !std::is_same_v<T, bool>)) {
-    using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;  // sums wrap
+    using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>,
+                                          std::type_identity<T>>::type;  // sums wrap
     typedef U V __attribute__((vector_size(16), aligned(1), may_alias));
     constexpr int64_t lanes = 16 / sizeof(T);
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
@@ -31,24 +36,54 @@ FL_INLINE void add_dense(T* dst, const T* src, int64_t n) {
 }
 
 // Inner loops, one a type and operation, behind function pointers so that the nests are compiled once.
-using ElementsFn = void (*)(char* self, const char* other, const char* index, int64_t n, int64_t ss, int64_t os, int64_t is, int64_t step,
-                            int64_t bound, const void* scalar);
+using ElementsFn = void (*)(char* self, const char* other, const char* index, int64_t n, int64_t ss, int64_t os,
+                            int64_t is, int64_t step, int64_t bound, const void* scalar);
 using SliceFn = void (*)(char* self, const char* other, int64_t n, int64_t ss, int64_t os, const void* scalar);
 struct RowFns {
   ElementsFn elements;  // self + i * ss + index[i] * step  op=  other + i * os
   SliceFn slice;        // self + i * ss  op=  other + i * os
 };
 
-struct Assign { template <class T> FL_INLINE static void run(T& a, const T&, const T& scalar) { a = scalar; } };
-struct Sum { template <class T> FL_INLINE static void run(T& a, const T& b, const T&) { a = add(a, b); } };
-struct ScaledSum { template <class T> FL_INLINE static void run(T& a, const T& b, const T& scalar) { a = add(a, multiply(b, scalar)); } };
-struct Product { template <class T> FL_INLINE static void run(T& a, const T& b, const T&) { a = multiply(a, b); } };
-struct Largest { template <class T> FL_INLINE static void run(T& a, const T& b, const T&) { a = larger(a, b); } };
-struct Smallest { template <class T> FL_INLINE static void run(T& a, const T& b, const T&) { a = smaller(a, b); } };
+struct Assign {
+  template <class T>
+  FL_INLINE static void run(T& a, const T&, const T& scalar) {
+    a = scalar;
+  }
+};
+struct Sum {
+  template <class T>
+  FL_INLINE static void run(T& a, const T& b, const T&) {
+    a = add(a, b);
+  }
+};
+struct ScaledSum {
+  template <class T>
+  FL_INLINE static void run(T& a, const T& b, const T& scalar) {
+    a = add(a, multiply(b, scalar));
+  }
+};
+struct Product {
+  template <class T>
+  FL_INLINE static void run(T& a, const T& b, const T&) {
+    a = multiply(a, b);
+  }
+};
+struct Largest {
+  template <class T>
+  FL_INLINE static void run(T& a, const T& b, const T&) {
+    a = larger(a, b);
+  }
+};
+struct Smallest {
+  template <class T>
+  FL_INLINE static void run(T& a, const T& b, const T&) {
+    a = smaller(a, b);
+  }
+};
 
 template <class T, class Op>
-void elements(char* self, const char* other, const char* index, int64_t n, int64_t ss, int64_t os, int64_t is, int64_t step, int64_t bound,
-              const void* scalar) {
+void elements(char* self, const char* other, const char* index, int64_t n, int64_t ss, int64_t os, int64_t is,
+              int64_t step, int64_t bound, const void* scalar) {
   T s = scalar ? *(const T*)scalar : T(0);
   if (os == sizeof(T) && is == 8 && ss == 0 && bound == 0) {
     for (int64_t i = 0; i < n; i++) Op::run(*(T*)(self + ((const int64_t*)index)[i] * step), ((const T*)other)[i], s);
@@ -74,11 +109,11 @@ constexpr RowFns row_fns() {
   return {elements<T, Op>, slice<T, Op>};
 }
 
-void apply(const DimIndex& x, const OffsetTable* table, const RowFns& row, char* self, const char* source, const void* scalar) {
+void apply(const DimIndex& x, const OffsetTable* table, const RowFns& row, char* self, const char* source,
+           const void* scalar) {
   if (table) {
-    auto slices = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os) FL_LAMBDA_INLINE {
-      row.slice(self + s, source + o, n, ss, os, scalar);
-    };
+    auto slices = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os)
+                      FL_LAMBDA_INLINE { row.slice(self + s, source + o, n, ss, os, scalar); };
     // Offsets in bytes are an index whose step is 1.
     auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
       row.elements(self + s, source + o, (const char*)at, count, 0, step, 8, 1, 0, scalar);
@@ -88,9 +123,10 @@ void apply(const DimIndex& x, const OffsetTable* table, const RowFns& row, char*
   }
   const char* index = (const char*)x.index;
   int64_t step = x.self_strides[x.dim], bound = x.wrap ? x.bound : 0;
-  nest::along_dim(x, 2.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
-    row.elements(self + s, source + o, index + p, n, ss, os, is, step, bound, scalar);
-  });
+  nest::along_dim(x, 2.0,
+                  [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
+                    row.elements(self + s, source + o, index + p, n, ss, os, is, step, bound, scalar);
+                  });
 }
 
 template <class T>
@@ -110,8 +146,8 @@ T divide_by_count(T a, int64_t count) {
   }
 }
 
-void count_hit(char* self, const char*, const char* index, int64_t n, int64_t ss, int64_t, int64_t is, int64_t step, int64_t bound,
-               const void*) {
+void count_hit(char* self, const char*, const char* index, int64_t n, int64_t ss, int64_t, int64_t is, int64_t step,
+               int64_t bound, const void*) {
   for (int64_t i = 0; i < n; i++, self += ss, index += is) {
     int64_t v = *(const int64_t*)index;
     ++*(int64_t*)(self + (v + (v >> 63 & bound)) * step);
@@ -146,8 +182,8 @@ void divide_by_hits(DType type, const DimIndex& x, char* self, bool include_self
 
 }  // namespace
 
-BadIndex scatter_reduce(DType type, ScatterOp op, const DimIndex& given, void* self_, const void* source_, bool include_self,
-                        const void* alpha) {
+BadIndex scatter_reduce(DType type, ScatterOp op, const DimIndex& given, void* self_, const void* source_,
+                        bool include_self, const void* alpha) {
   DimIndex x = given;
   int64_t one = 1, zero = 0;
   if (x.ndim == 0) {  // a number is one line of one element

@@ -28,8 +28,8 @@ struct OffsetTable {
 
 BadIndex check_all(const AdvancedIndex&);
 // Checked byte offsets of flat row-major indices into a strided tensor.
-BadIndex take_offsets(int ndim, const int64_t* sizes, const int64_t* strides, int64_t item, const int64_t* index, int64_t n,
-                      int64_t* offsets);
+BadIndex take_offsets(int ndim, const int64_t* sizes, const int64_t* strides, int64_t item, const int64_t* index,
+                      int64_t n, int64_t* offsets);
 // self[offsets[i]] += source[i], in order.
 void add_at_offsets(DType, void* self, const int64_t* offsets, int64_t n, const void* source);
 

@@ -10,7 +10,9 @@ namespace {
 
 using nest::Odometer;
 
-struct alignas(8) Item16 { uint64_t a, b; };
+struct alignas(8) Item16 {
+  uint64_t a, b;
+};
 
 template <class F>
 auto by_item(int64_t item, const F& f) {
@@ -74,8 +76,8 @@ int64_t count_nonzero_row(const char* data, int64_t n, int64_t stride) {
 
 }  // namespace
 
-void masked_fill(int64_t item, int ndim, const int64_t* sizes, void* self, const int64_t* self_strides, const bool* mask,
-                 const int64_t* mask_strides, const void* value) {
+void masked_fill(int64_t item, int ndim, const int64_t* sizes, void* self, const int64_t* self_strides,
+                 const bool* mask, const int64_t* mask_strides, const void* value) {
   Rows rows(ndim, sizes, self_strides, mask_strides, true);
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
@@ -108,8 +110,8 @@ int64_t count_true(int ndim, const int64_t* sizes, const bool* mask, const int64
   return total;
 }
 
-void masked_select(int64_t item, int ndim, const int64_t* sizes, const void* self, const int64_t* self_strides, const bool* mask,
-                   const int64_t* mask_strides, void* out) {
+void masked_select(int64_t item, int ndim, const int64_t* sizes, const void* self, const int64_t* self_strides,
+                   const bool* mask, const int64_t* mask_strides, void* out) {
   Rows rows(ndim, sizes, self_strides, mask_strides, false);
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
@@ -135,8 +137,8 @@ void masked_select(int64_t item, int ndim, const int64_t* sizes, const void* sel
   });
 }
 
-void masked_scatter(int64_t item, int ndim, const int64_t* sizes, void* self, const int64_t* self_strides, const bool* mask,
-                    const int64_t* mask_strides, const void* source) {
+void masked_scatter(int64_t item, int ndim, const int64_t* sizes, void* self, const int64_t* self_strides,
+                    const bool* mask, const int64_t* mask_strides, const void* source) {
   Rows rows(ndim, sizes, self_strides, mask_strides, false);
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
@@ -163,8 +165,8 @@ int64_t count_nonzero(DType type, int ndim, const int64_t* sizes, const void* da
   return total;
 }
 
-void nonzero(DType type, int ndim, const int64_t* sizes, const void* data, const int64_t* strides, int64_t* out, int64_t row_stride,
-             int64_t column_stride, int64_t limit) {
+void nonzero(DType type, int ndim, const int64_t* sizes, const void* data, const int64_t* strides, int64_t* out,
+             int64_t row_stride, int64_t column_stride, int64_t limit) {
   if (nest::is_empty(ndim, sizes) || limit <= 0) return;
   by_type(type, [&](auto tag) {
     using T = decltype(tag);

@@ -12,13 +12,14 @@ void strided_copy(int64_t item, int ndim, const int64_t* sizes, void* dst, const
   copy_kernels().strided_copy(item, ndim, sizes, dst, dst_strides, src, src_strides);
 }
 
-void strided_fill(int64_t item, int ndim, const int64_t* sizes, void* dst, const int64_t* dst_strides, const void* value) {
+void strided_fill(int64_t item, int ndim, const int64_t* sizes, void* dst, const int64_t* dst_strides,
+                  const void* value) {
   int64_t zeros[kMaxDims] = {};
   copy_kernels().strided_copy(item, ndim, sizes, dst, dst_strides, value, zeros);
 }
 
-void roll(int64_t item, int ndim, const int64_t* sizes, void* dst, const int64_t* dst_strides, const void* src, const int64_t* src_strides,
-          const int64_t* shifts) {
+void roll(int64_t item, int ndim, const int64_t* sizes, void* dst, const int64_t* dst_strides, const void* src,
+          const int64_t* src_strides, const int64_t* shifts) {
   if (nest::is_empty(ndim, sizes)) return;
   // Every rolled dimension falls into two pieces that swap places; their combinations are copied one by one.
   int64_t piece[kMaxDims], shift[kMaxDims];

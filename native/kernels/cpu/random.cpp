@@ -1,4 +1,5 @@
-// The generator and the fills whose elements take a fixed number of draws: uniform, normal, integers, Bernoulli, permutations.
+// The generator and the fills whose elements take a fixed number of draws: uniform, normal, integers, Bernoulli,
+// permutations.
 #include "kernels/cpu/random.h"
 
 #include <cmath>

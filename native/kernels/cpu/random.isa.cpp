@@ -1,7 +1,7 @@
 // The Mersenne Twister's state update and tempering, and the transforms of its outputs, vectorised.
 //
-// Roundings are part of the stream: where PyTorch's streams have a fused multiply-add, fma() below is one, and nothing else
-// may be contracted into one (products and sums that are not fused never meet in one expression).
+// Roundings are part of the stream: where PyTorch's streams have a fused multiply-add, fma() below is one, and nothing
+// else may be contracted into one (products and sums that are not fused never meet in one expression).
 #include <cstring>
 
 #include "kernels/cpu/random_kernels.h"

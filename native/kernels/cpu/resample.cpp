@@ -1,4 +1,5 @@
-// The entries of resample.h: upsampling and grid sampling through this processor's tables; unfold, fold and padding here.
+// The entries of resample.h: upsampling and grid sampling through this processor's tables; unfold, fold and padding
+// here.
 #include "kernels/cpu/resample.h"
 
 #include <cstring>
@@ -9,21 +10,25 @@
 
 namespace fl::cpu {
 
-void upsample(DType type, const Upsample& u, const void* in, void* out) { upsample_kernels().upsample(type, u, in, out); }
+void upsample(DType type, const Upsample& u, const void* in, void* out) {
+  upsample_kernels().upsample(type, u, in, out);
+}
 void upsample_backward(DType type, const Upsample& u, const void* grad_out, void* grad_in) {
   upsample_kernels().upsample_backward(type, u, grad_out, grad_in);
 }
 void grid_sample(DType type, const GridSample& s, const void* in, const void* grid, void* out) {
   grid_kernels().grid_sample(type, s, in, grid, out);
 }
-void grid_sample_backward(DType type, const GridSample& s, const void* grad_out, const void* in, const void* grid, void* grad_in,
-                          void* grad_grid) {
+void grid_sample_backward(DType type, const GridSample& s, const void* grad_out, const void* in, const void* grid,
+                          void* grad_in, void* grad_grid) {
   grid_kernels().grid_sample_backward(type, s, grad_out, in, grid, grad_in, grad_grid);
 }
 
 namespace {
 
-struct alignas(8) Item16 { uint64_t a, b; };
+struct alignas(8) Item16 {
+  uint64_t a, b;
+};
 
 template <class F>
 void by_item(int64_t item, const F& f) {
@@ -35,7 +40,6 @@ void by_item(int64_t item, const F& f) {
     default: return f(Item16());
   }
 }
-
 
 // Columns [first, last) of an output row whose input column (x * stride + offset) lies inside.
 inline void inside(int64_t out, int64_t in, int64_t stride, int64_t offset, int64_t* first, int64_t* last) {

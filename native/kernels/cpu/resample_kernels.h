@@ -13,8 +13,8 @@ FL_KERNEL_FAMILY(UpsampleKernels, upsample_kernels)
 
 struct GridKernels {
   void (*grid_sample)(DType, const GridSample&, const void* in, const void* grid, void* out);
-  void (*grid_sample_backward)(DType, const GridSample&, const void* grad_out, const void* in, const void* grid, void* grad_in,
-                               void* grad_grid);
+  void (*grid_sample_backward)(DType, const GridSample&, const void* grad_out, const void* in, const void* grid,
+                               void* grad_in, void* grad_grid);
 };
 FL_KERNEL_FAMILY(GridKernels, grid_kernels)
 

@@ -24,8 +24,8 @@ FL_INLINE int64_t bound_of(int64_t n, T x, const At& at) {
 }
 
 template <class T, bool kRight>
-void search_rows(const T* boundaries, int64_t boundary_rows, int64_t n, const int64_t* sorter, const T* values, int64_t rows, int64_t m,
-                 void* out, bool out_int32) {
+void search_rows(const T* boundaries, int64_t boundary_rows, int64_t n, const int64_t* sorter, const T* values,
+                 int64_t rows, int64_t m, void* out, bool out_int32) {
   fl::parallel_for(rows * m, 20.0, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       int64_t row = boundary_rows == 1 ? 0 : i / m;
@@ -45,8 +45,8 @@ void search_rows(const T* boundaries, int64_t boundary_rows, int64_t n, const in
 
 }  // namespace
 
-bool searchsorted(DType type, const void* boundaries, int64_t boundary_rows, int64_t n, const int64_t* sorter, const void* values,
-                  int64_t rows, int64_t m, bool right, void* out, bool out_int32) {
+bool searchsorted(DType type, const void* boundaries, int64_t boundary_rows, int64_t n, const int64_t* sorter,
+                  const void* values, int64_t rows, int64_t m, bool right, void* out, bool out_int32) {
   if (sorter)
     for (int64_t i = 0; i < boundary_rows * n; i++)
       if (uint64_t(sorter[i]) >= uint64_t(n)) return false;

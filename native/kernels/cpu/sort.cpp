@@ -19,7 +19,8 @@ void insertion_sort(P* a, int64_t n) {
   }
 }
 
-// Passes of kDigit bits over the key. All histograms are taken in one sweep; a pass whose keys share one digit is skipped.
+// Passes of kDigit bits over the key. All histograms are taken in one sweep; a pass whose keys share one digit is
+// skipped.
 template <class P, int kDigit>
 P* radix_sort(P* from, P* to, int64_t n, int bits) {
   constexpr int kBuckets = 1 << kDigit, kShift = sizeof(P) * 4;
@@ -71,17 +72,18 @@ struct Scratch {
 template <class P>
 void sort_lines(DType type, const Lines& lines, const void* in, void* values, int64_t* indices, bool descending) {
   int64_t n = lines.n, item = int64_t(item_size(type));
-  for_each_line<Scratch<P>>(lines, 12.0 * double(n) + 50, in, values, indices, [&](const char* x, char* v, char* i, Scratch<P>& s) {
-    load_line(item, x, lines.step[0], n, s.line.data);
-    pack_line<P>(type, s.line.data, n, descending, s.a.data);
-    P* sorted = sort_any<P>(s.a.data, s.b.data, n, key_bits(type));
-    if (v) store_values(item, s.line.data, sorted, n, v, lines.step[1]);
-    if (i) store_positions(sorted, n, i, lines.step[2]);
-  });
+  for_each_line<Scratch<P>>(lines, 12.0 * double(n) + 50, in, values, indices,
+                            [&](const char* x, char* v, char* i, Scratch<P>& s) {
+                              load_line(item, x, lines.step[0], n, s.line.data);
+                              pack_line<P>(type, s.line.data, n, descending, s.a.data);
+                              P* sorted = sort_any<P>(s.a.data, s.b.data, n, key_bits(type));
+                              if (v) store_values(item, s.line.data, sorted, n, v, lines.step[1]);
+                              if (i) store_positions(sorted, n, i, lines.step[2]);
+                            });
 }
 
-// Packs keys of 4 or 8 bytes as differences from the smallest, which is all of them where the range takes 32 bits or fewer; else (8
-// bytes) the top 32 bits. Returns how many low bits of the difference were left out.
+// Packs keys of 4 or 8 bytes as differences from the smallest, which is all of them where the range takes 32 bits or
+// fewer; else (8 bytes) the top 32 bits. Returns how many low bits of the difference were left out.
 template <class K>
 int pack_differences(const K* keys, int64_t n, uint64_t* packed, int* bits) {
   K low = keys[0], high = keys[0];
@@ -111,7 +113,8 @@ void settle_ties(const uint64_t* keys, uint64_t* sorted, int64_t n) {
 
 // Lines of 4- and 8-byte types whose positions take 32 bits.
 template <class T>
-void sort_by_differences(DType type, const Lines& lines, const void* in, void* values, int64_t* indices, bool descending) {
+void sort_by_differences(DType type, const Lines& lines, const void* in, void* values, int64_t* indices,
+                         bool descending) {
   using K = decltype(to_key(T(0)));
   int64_t n = lines.n, item = int64_t(sizeof(T));
   struct Buffers {
@@ -120,24 +123,29 @@ void sort_by_differences(DType type, const Lines& lines, const void* in, void* v
     nest::Buffer<K> keys;
     explicit Buffers(int64_t n) : a(n), b(n), line(n), keys(n) {}
   };
-  for_each_line<Buffers>(lines, 12.0 * double(n) + 50, in, values, indices, [&](const char* x, char* v, char* i, Buffers& s) {
-    load_line(item, x, lines.step[0], n, s.line.data);
-    K flip = descending ? key_mask<T>() : K(0);
-    for (int64_t k = 0; k < n; k++) s.keys[k] = K(to_key(s.line[k]) ^ flip);
-    int bits, dropped = pack_differences(s.keys.data, n, s.a.data, &bits);
-    uint64_t* sorted = sort_any<uint64_t>(s.a.data, s.b.data, n, bits);
-    if constexpr (sizeof(K) == 8) {
-      if (dropped) settle_ties(s.keys.data, sorted, n);
-    }
-    if (v) store_values(item, s.line.data, sorted, n, v, lines.step[1]);
-    if (i) store_positions(sorted, n, i, lines.step[2]);
-  });
+  for_each_line<Buffers>(lines, 12.0 * double(n) + 50, in, values, indices,
+                         [&](const char* x, char* v, char* i, Buffers& s) {
+                           load_line(item, x, lines.step[0], n, s.line.data);
+                           K flip = descending ? key_mask<T>() : K(0);
+                           for (int64_t k = 0; k < n; k++) s.keys[k] = K(to_key(s.line[k]) ^ flip);
+                           int bits, dropped = pack_differences(s.keys.data, n, s.a.data, &bits);
+                           uint64_t* sorted = sort_any<uint64_t>(s.a.data, s.b.data, n, bits);
+                           if constexpr (sizeof(K) == 8) {
+                             if (dropped) settle_ties(s.keys.data, sorted, n);
+                           }
+                           if (v) store_values(item, s.line.data, sorted, n, v, lines.step[1]);
+                           if (i) store_positions(sorted, n, i, lines.step[2]);
+                         });
 }
 
 }  // namespace
 
-uint64_t* sort_packed(uint64_t* packed, uint64_t* other, int64_t n, int bits) { return sort_any(packed, other, n, bits); }
-uint128_t* sort_packed(uint128_t* packed, uint128_t* other, int64_t n, int bits) { return sort_any(packed, other, n, bits); }
+uint64_t* sort_packed(uint64_t* packed, uint64_t* other, int64_t n, int bits) {
+  return sort_any(packed, other, n, bits);
+}
+uint128_t* sort_packed(uint128_t* packed, uint128_t* other, int64_t n, int bits) {
+  return sort_any(packed, other, n, bits);
+}
 
 void load_line(int64_t item, const char* in, int64_t step, int64_t n, void* out) {
   if (step == item) {

@@ -1,5 +1,5 @@
-// Sorting works on packed integers: an order-preserving unsigned key of the element above its position in the line. NaN has the
-// largest key, -0 that of 0. Keys of up to 32 bits pack with the position into 64 bits, wider ones into 128.
+// Sorting works on packed integers: an order-preserving unsigned key of the element above its position in the line. NaN
+// has the largest key, -0 that of 0. Keys of up to 32 bits pack with the position into 64 bits, wider ones into 128.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -21,7 +21,10 @@ inline auto to_key(T x) {
     using S = std::make_signed_t<U>;
     using K = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
     constexpr int top = sizeof(T) * 8 - 1;
-    constexpr U infinity = sizeof(T) == 8 ? U(0x7ff0000000000000ull) : sizeof(T) == 4 ? U(0x7f800000) : std::is_same_v<T, Half> ? U(0x7c00) : U(0x7f80);
+    constexpr U infinity = sizeof(T) == 8            ? U(0x7ff0000000000000ull)
+                           : sizeof(T) == 4          ? U(0x7f800000)
+                           : std::is_same_v<T, Half> ? U(0x7c00)
+                                                     : U(0x7f80);
     U bits;
     std::memcpy(&bits, &x, sizeof(T));
     U magnitude = bits & U(~(U(1) << top));
@@ -45,11 +48,26 @@ constexpr auto key_mask() {
   return K(K(~K(0)) >> (sizeof(K) * 8 - (std::is_same_v<T, bool> ? 1 : sizeof(T) * 8)));
 }
 
-template <class P> inline int64_t position_of(P p) { return int64_t(uint64_t(p)); }
-template <> inline int64_t position_of(uint64_t p) { return int64_t(p & 0xffffffffu); }
-template <class P> inline uint64_t key_of(P p) { return uint64_t(p >> 64); }
-template <> inline uint64_t key_of(uint64_t p) { return p >> 32; }
-template <class P> inline P pack(uint64_t key, int64_t position) { return P(key) << (sizeof(P) * 4) | P(uint64_t(position)); }
+template <class P>
+inline int64_t position_of(P p) {
+  return int64_t(uint64_t(p));
+}
+template <>
+inline int64_t position_of(uint64_t p) {
+  return int64_t(p & 0xffffffffu);
+}
+template <class P>
+inline uint64_t key_of(P p) {
+  return uint64_t(p >> 64);
+}
+template <>
+inline uint64_t key_of(uint64_t p) {
+  return p >> 32;
+}
+template <class P>
+inline P pack(uint64_t key, int64_t position) {
+  return P(key) << (sizeof(P) * 4) | P(uint64_t(position));
+}
 
 // Bits of a type's key that can vary.
 inline int key_bits(DType t) { return t == DType::Bool ? 1 : int(item_size(t)) * 8; }
@@ -101,8 +119,8 @@ void store_positions(const P* packed, int64_t n, char* out, int64_t step) {
     for (int64_t i = 0; i < n; i++) *(int64_t*)(out + i * step) = position_of(packed[i]);
 }
 
-// f(input line, values line, indices line, scratch) for every line, lines shared among threads; values and indices may be null. The
-// scratch struct is made once a thread from n.
+// f(input line, values line, indices line, scratch) for every line, lines shared among threads; values and indices may
+// be null. The scratch struct is made once a thread from n.
 template <class Scratch, class F>
 void for_each_line(const Lines& lines, double ns_per_line, const void* in, void* values, int64_t* indices, const F& f) {
   nest::Odometer<3> walk;
@@ -117,8 +135,8 @@ void for_each_line(const Lines& lines, double ns_per_line, const void* in, void*
     nest::Odometer<3> at = walk;
     at.start(begin);
     for (int64_t i = begin; i < end; i++, at.next())
-      f((const char*)in + at.offset[0], values ? (char*)values + at.offset[1] : nullptr, indices ? (char*)indices + at.offset[2] : nullptr,
-        scratch);
+      f((const char*)in + at.offset[0], values ? (char*)values + at.offset[1] : nullptr,
+        indices ? (char*)indices + at.offset[2] : nullptr, scratch);
   });
 }
 

@@ -21,8 +21,9 @@ void by_packing(DType type, int64_t n, const F& f) {
   else f(uint128_t());
 }
 
-// The k smallest of a line (largest where descending) by packed order, in `pool`, which has room for capacity_of(n, k). Elements that
-// do not beat the current k-th are dropped, 16 at a time where they can; the pool is cut back to k whenever it is full.
+// The k smallest of a line (largest where descending) by packed order, in `pool`, which has room for capacity_of(n, k).
+// Elements that do not beat the current k-th are dropped, 16 at a time where they can; the pool is cut back to k
+// whenever it is full.
 inline int64_t capacity_of(int64_t n, int64_t k) { return std::min(n, std::max<int64_t>(4 * k, 256)); }
 
 template <class P>
@@ -104,14 +105,15 @@ void kthvalue(DType type, const Lines& lines, const void* in, void* values, int6
   int64_t n = lines.n, item = int64_t(item_size(type));
   by_packing(type, n, [&](auto tag) {
     using P = decltype(tag);
-    for_each_line<Scratch<P>>(lines, 8.0 * double(n) + 50, in, values, indices, [&](const char* x, char* v, char* i, Scratch<P>& s) {
-      load_line(item, x, lines.step[0], n, s.line.data);
-      pack_line<P>(type, s.line.data, n, false, s.packed.data);
-      P* at = s.packed.data + (k - 1);
-      std::nth_element(s.packed.data, at, s.packed.data + n);
-      if (v) store_values(item, s.line.data, at, 1, v, 0);
-      if (i) store_positions(at, 1, i, 0);
-    });
+    for_each_line<Scratch<P>>(lines, 8.0 * double(n) + 50, in, values, indices,
+                              [&](const char* x, char* v, char* i, Scratch<P>& s) {
+                                load_line(item, x, lines.step[0], n, s.line.data);
+                                pack_line<P>(type, s.line.data, n, false, s.packed.data);
+                                P* at = s.packed.data + (k - 1);
+                                std::nth_element(s.packed.data, at, s.packed.data + n);
+                                if (v) store_values(item, s.line.data, at, 1, v, 0);
+                                if (i) store_positions(at, 1, i, 0);
+                              });
   });
 }
 
@@ -119,21 +121,23 @@ void median(DType type, const Lines& lines, const void* in, void* values, int64_
   int64_t n = lines.n, item = int64_t(item_size(type));
   by_packing(type, n, [&](auto tag) {
     using P = decltype(tag);
-    for_each_line<Scratch<P>>(lines, 8.0 * double(n) + 50, in, values, indices, [&](const char* x, char* v, char* i, Scratch<P>& s) {
-      load_line(item, x, lines.step[0], n, s.line.data);
-      int64_t first_nan = -1, nans = 0;
-      if (is_floating(type)) by_floating_type(type, [&](auto t) { nan_census<decltype(t)>(s.line.data, n, &first_nan, &nans); });
-      P* at = s.packed.data;
-      if (first_nan >= 0 && (!ignore_nan || nans == n)) {
-        *at = pack<P>(0, first_nan);
-      } else {
-        pack_line<P>(type, s.line.data, n, false, s.packed.data);
-        at += (n - nans - 1) / 2;
-        std::nth_element(s.packed.data, at, s.packed.data + n);
-      }
-      if (v) store_values(item, s.line.data, at, 1, v, 0);
-      if (i) store_positions(at, 1, i, 0);
-    });
+    for_each_line<Scratch<P>>(
+        lines, 8.0 * double(n) + 50, in, values, indices, [&](const char* x, char* v, char* i, Scratch<P>& s) {
+          load_line(item, x, lines.step[0], n, s.line.data);
+          int64_t first_nan = -1, nans = 0;
+          if (is_floating(type))
+            by_floating_type(type, [&](auto t) { nan_census<decltype(t)>(s.line.data, n, &first_nan, &nans); });
+          P* at = s.packed.data;
+          if (first_nan >= 0 && (!ignore_nan || nans == n)) {
+            *at = pack<P>(0, first_nan);
+          } else {
+            pack_line<P>(type, s.line.data, n, false, s.packed.data);
+            at += (n - nans - 1) / 2;
+            std::nth_element(s.packed.data, at, s.packed.data + n);
+          }
+          if (v) store_values(item, s.line.data, at, 1, v, 0);
+          if (i) store_positions(at, 1, i, 0);
+        });
   });
 }
 
@@ -141,24 +145,25 @@ void mode(DType type, const Lines& lines, const void* in, void* values, int64_t*
   int64_t n = lines.n, item = int64_t(item_size(type));
   by_packing(type, n, [&](auto tag) {
     using P = decltype(tag);
-    for_each_line<Scratch<P>>(lines, 14.0 * double(n) + 50, in, values, indices, [&](const char* x, char* v, char* i, Scratch<P>& s) {
-      load_line(item, x, lines.step[0], n, s.line.data);
-      pack_line<P>(type, s.line.data, n, false, s.packed.data);
-      P* sorted = sort_packed(s.packed.data, s.other.data, n, key_bits(type));
-      int64_t best = 0, longest = 0;
-      bool floating = is_floating(type);
-      uint64_t nan_key = key_bits(type) == 64 ? ~0ull : (1ull << key_bits(type)) - 1;
-      for (int64_t start = 0; start < n;) {
-        uint64_t key = key_of(sorted[start]);
-        int64_t end = start + 1;
-        if (!(floating && key == nan_key))  // NaNs differ from each other
-          while (end < n && key_of(sorted[end]) == key) end++;
-        if (end - start > longest) longest = end - start, best = end - 1;
-        start = end;
-      }
-      if (v) store_values(item, s.line.data, sorted + best, 1, v, 0);
-      if (i) store_positions(sorted + best, 1, i, 0);
-    });
+    for_each_line<Scratch<P>>(lines, 14.0 * double(n) + 50, in, values, indices,
+                              [&](const char* x, char* v, char* i, Scratch<P>& s) {
+                                load_line(item, x, lines.step[0], n, s.line.data);
+                                pack_line<P>(type, s.line.data, n, false, s.packed.data);
+                                P* sorted = sort_packed(s.packed.data, s.other.data, n, key_bits(type));
+                                int64_t best = 0, longest = 0;
+                                bool floating = is_floating(type);
+                                uint64_t nan_key = key_bits(type) == 64 ? ~0ull : (1ull << key_bits(type)) - 1;
+                                for (int64_t start = 0; start < n;) {
+                                  uint64_t key = key_of(sorted[start]);
+                                  int64_t end = start + 1;
+                                  if (!(floating && key == nan_key))  // NaNs differ from each other
+                                    while (end < n && key_of(sorted[end]) == key) end++;
+                                  if (end - start > longest) longest = end - start, best = end - 1;
+                                  start = end;
+                                }
+                                if (v) store_values(item, s.line.data, sorted + best, 1, v, 0);
+                                if (i) store_positions(sorted + best, 1, i, 0);
+                              });
   });
 }
 

@@ -42,7 +42,8 @@ int64_t unique_packed(DType type, const T* in, int64_t n, T* values, int64_t* in
 
 // Small integer ranges are counted instead of sorted. Values are written in ascending order.
 template <class T>
-int64_t unique_counted(const T* in, int64_t n, int64_t low, int64_t width, T* values, int64_t* inverse, int64_t* counts) {
+int64_t unique_counted(const T* in, int64_t n, int64_t low, int64_t width, T* values, int64_t* inverse,
+                       int64_t* counts) {
   nest::Buffer<int64_t> seen(width);
   std::memset(seen.data, 0, size_t(width) * 8);
   for (int64_t i = 0; i < n; i++) seen[int64_t(in[i]) - low]++;
@@ -84,7 +85,8 @@ int64_t unique(DType type, const void* in, int64_t n, void* values, int64_t* inv
         int64_t low, high;
         integer_range(type, in, n, &low, &high);
         uint64_t width = uint64_t(high) - uint64_t(low);
-        if (high >= low && width < uint64_t(n) * 2 + 256) return unique_counted(x, n, low, int64_t(width) + 1, v, inverse, counts);
+        if (high >= low && width < uint64_t(n) * 2 + 256)
+          return unique_counted(x, n, low, int64_t(width) + 1, v, inverse, counts);
       }
       if (packs_small(type, n)) return unique_packed<T, uint64_t>(type, x, n, v, inverse, counts);
       return unique_packed<T, uint128_t>(type, x, n, v, inverse, counts);
@@ -100,8 +102,8 @@ int64_t unique_consecutive(DType type, const void* in, int64_t n, void* values, 
   });
 }
 
-int64_t unique_rows(DType type, const void* in, int64_t n, int64_t width, int64_t* representative, int64_t* inverse, int64_t* counts,
-                    bool consecutive) {
+int64_t unique_rows(DType type, const void* in, int64_t n, int64_t width, int64_t* representative, int64_t* inverse,
+                    int64_t* counts, bool consecutive) {
   if (n == 0) return 0;
   return by_type(type, [&](auto tag) -> int64_t {
     using T = decltype(tag);
@@ -129,7 +131,8 @@ int64_t unique_rows(DType type, const void* in, int64_t n, int64_t width, int64_
     for (int64_t i = 0; i < n; i++) {
       int64_t at = order[i];
       bool equal = i > 0;
-      for (int64_t k = 0; equal && k < width; k++) equal = same(x[representative[found - 1] * width + k], x[at * width + k]);
+      for (int64_t k = 0; equal && k < width; k++)
+        equal = same(x[representative[found - 1] * width + k], x[at * width + k]);
       if (!equal) {
         representative[found] = at;
         if (counts) counts[found] = 0;

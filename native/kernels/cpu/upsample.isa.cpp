@@ -1,5 +1,5 @@
-// interpolate: every mode but nearest is a separable linear map, tabulated once a dimension as taps (position, weight). Forward combines
-// the input rows an output row needs into one, then filters along it; backward is the transpose.
+// interpolate: every mode but nearest is a separable linear map, tabulated once a dimension as taps (position, weight).
+// Forward combines the input rows an output row needs into one, then filters along it; backward is the transpose.
 #include <cstdlib>
 
 #include "base/parallel.h"
@@ -35,9 +35,13 @@ struct Taps {
 };
 
 template <class W>
-W cubic_inner(W x, W a) { return ((a + 2) * x - (a + 3)) * x * x + 1; }
+W cubic_inner(W x, W a) {
+  return ((a + 2) * x - (a + 3)) * x * x + 1;
+}
 template <class W>
-W cubic_outer(W x, W a) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; }
+W cubic_outer(W x, W a) {
+  return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+}
 
 template <class W>
 W filter(Interpolation mode, W x) {
@@ -198,15 +202,23 @@ void bytes_forward(const Upsample& u, const uint8_t* in, uint8_t* out) {
 }
 
 // Other dimensions: bytes as floats that are rounded and clamped on the way out.
-struct Byte { uint8_t value; };
+struct Byte {
+  uint8_t value;
+};
 FL_LOCAL float get(Byte x) { return float(x.value); }
 FL_LOCAL void put(Byte& to, float x) {
   float r = __builtin_rintf(x);
   to.value = uint8_t(r < 0 ? 0 : r > 255 ? 255 : r);
 }
 
-template <class T> struct compute { using type = wide<T>; };
-template <> struct compute<Byte> { using type = float; };
+template <class T>
+struct compute {
+  using type = wide<T>;
+};
+template <>
+struct compute<Byte> {
+  using type = float;
+};
 
 // Three dimensions throughout: missing outer ones have size 1.
 template <class W>
@@ -286,7 +298,8 @@ void filter_backward(const Upsample& u, const T* grad_out, T* grad_in) {
         const T* from = grad_out + p * g.out_plane() + r * out_width;
         for (int64_t x = 0; x < in_width; x++) row[x] = 0;
         for (int64_t k = 0; k < tw.count; k++)
-          for (int64_t x = 0; x < out_width; x++) row[tw.at[k * out_width + x]] += tw.weight[k * out_width + x] * get(from[x]);
+          for (int64_t x = 0; x < out_width; x++)
+            row[tw.at[k * out_width + x]] += tw.weight[k * out_width + x] * get(from[x]);
         int64_t z = r / g.out[1], y = r % g.out[1];
         for (int64_t a = 0; a < td.count; a++)
           for (int64_t b = 0; b < th.count; b++) {

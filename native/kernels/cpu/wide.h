@@ -1,5 +1,6 @@
-// Floating elements as the per-instruction-set kernels read and write them: Half and BFloat16 pass through float. Everything is
-// always_inline in an unnamed namespace, so that no copy compiled for one instruction set can serve another.
+// Floating elements as the per-instruction-set kernels read and write them: Half and BFloat16 pass through float.
+// Everything is always_inline in an unnamed namespace, so that no copy compiled for one instruction set can serve
+// another.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -11,12 +12,26 @@
 namespace fl::cpu::FL_ISA {
 namespace {
 
-struct HalfBits { uint16_t bits; };
-struct BFloat16Bits { uint16_t bits; };
-template <class T> struct wide_of { using type = T; };
-template <> struct wide_of<HalfBits> { using type = float; };
-template <> struct wide_of<BFloat16Bits> { using type = float; };
-template <class T> using wide = typename wide_of<T>::type;
+struct HalfBits {
+  uint16_t bits;
+};
+struct BFloat16Bits {
+  uint16_t bits;
+};
+template <class T>
+struct wide_of {
+  using type = T;
+};
+template <>
+struct wide_of<HalfBits> {
+  using type = float;
+};
+template <>
+struct wide_of<BFloat16Bits> {
+  using type = float;
+};
+template <class T>
+using wide = typename wide_of<T>::type;
 
 FL_LOCAL float get(float x) { return x; }
 FL_LOCAL double get(double x) { return x; }
