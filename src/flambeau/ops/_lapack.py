@@ -13,6 +13,8 @@ import flambeau as torch
 from ._common import dtype_name
 
 _LETTERS = {"torch.float32": "s", "torch.float64": "d", "torch.complex64": "c", "torch.complex128": "z"}
+_ALONE = 128 * 128  # elements up to which waking other threads costs more than it gains
+_threads = [0]  # the number of threads that OpenBLAS was told to use
 _kept: list = []  # ctypes objects whose addresses are handed out
 
 
@@ -22,22 +24,22 @@ def library() -> Any:
     import ctypes
     import os
     import sys
-    try:
-        import scipy_openblas32
-    except ImportError as error:
+    from importlib.util import find_spec
+
+    package = find_spec("scipy_openblas32")  # not imported: that would open the library before its kernels are chosen
+    if package is None or package.origin is None:
         raise RuntimeError("linalg: the package scipy-openblas32, which holds LAPACK, is not installed; "
-                           "`pip install scipy-openblas32`") from error
+                           "`pip install scipy-openblas32`")
     suffix = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
-    name = "libscipy_openblas"
-    path = os.path.join(scipy_openblas32.get_lib_dir(), f"{name}.{suffix}")
+    path = os.path.join(os.path.dirname(package.origin), "lib", f"libscipy_openblas.{suffix}")
     core = _core_type()
-    if core and "OPENBLAS_CORETYPE" not in os.environ:
-        os.environ["OPENBLAS_CORETYPE"] = core
-        try:
-            return ctypes.CDLL(path)
-        finally:
-            del os.environ["OPENBLAS_CORETYPE"]
-    return ctypes.CDLL(path)
+    if core is None or "OPENBLAS_CORETYPE" in os.environ:
+        return ctypes.CDLL(path)
+    os.environ["OPENBLAS_CORETYPE"] = core
+    try:
+        return ctypes.CDLL(path)
+    finally:
+        del os.environ["OPENBLAS_CORETYPE"]
 
 
 def _core_type() -> str | None:
@@ -48,7 +50,7 @@ def _core_type() -> str | None:
     except OSError:
         return None
     if {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"} <= flags:
-        return "COOPERLAKE" if "avx512_bf16" in flags else "SKYLAKEX"
+        return "SKYLAKEX"
     return None
 
 
@@ -80,12 +82,14 @@ def call(name: str, batch: int, *args: Any) -> None:
     """Call a routine for every item of a batch. An argument is an int or str (constant), a tensor (work space or
     constant memory), a 1-tuple of a tensor (batched: one equal part per item) or None."""
     bases, steps = [], []
-    characters = 0
+    characters = largest = 0
     for value in args:
         step = 0
         if type(value) is tuple:
             tensor = value[0]
-            step = tensor.numel() // batch * tensor.element_size()
+            elements = tensor.numel() // batch
+            largest = max(largest, elements)
+            step = elements * tensor.element_size()
             bases.append(tensor.data_ptr())
         elif isinstance(value, (int, str)):
             characters += isinstance(value, str)
@@ -93,6 +97,10 @@ def call(name: str, batch: int, *args: Any) -> None:
         else:
             bases.append(None if value is None else value.data_ptr())
         steps.append(step)
+    threads = torch.get_num_threads() if largest > _ALONE else 1
+    if _threads[0] != threads:
+        library().scipy_openblas_set_num_threads(threads)
+        _threads[0] = threads
     lengths = [1] * characters  # Fortran's hidden lengths of character arguments
     function = _routine(name, len(bases) + characters)
     if batch == 1:

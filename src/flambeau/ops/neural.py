@@ -569,6 +569,7 @@ def _fractional_pool(self, kernel_size, output_size, random_samples, spatial):
                            f"non-zero sizes, but got: {list(self.shape)}")
     batched = self if self.ndim == spatial + 2 else self.unsqueeze(0)
     sizes = batched.shape[-spatial:]
+    random_samples = random_samples[:batched.shape[0]]
     if tuple(random_samples.shape) != (*batched.shape[:2], spatial):
         raise RuntimeError(f"Expect _random_samples to have shape {[*batched.shape[:2], spatial]} (got "
                            f"{list(random_samples.shape)})")
