@@ -285,11 +285,23 @@ Edge gradient_edge(const Tensor& t) {
   return e;
 }
 
+// A base seen in the element type of a window on it: real and complex windows of one another.
+static Tensor as_type_of(const Tensor& base, DType dtype) {
+  if (base.dtype() == dtype) return base;
+  if (is_complex(base.dtype())) return ops::view_as_real(base);
+  // Pairs may lie across dimensions: seen flat, two by two.
+  Dims st;
+  IntView pairs{base.numel() / 2, 2};
+  FL_CHECK(base.numel() % 2 == 0 && base.is_contiguous(), "a complex window on a real tensor of this layout was written in place: its gradient is not supported");
+  return ops::view_as_complex(ops::view(base, pairs));
+}
+
 Node* grad_fn(TensorImpl& t) {
   if (__builtin_expect(t.base != nullptr, 0) && t.view_version != t.version() && (t.base->requires_grad || t.base->grad_fn) &&
       t.origin != Origin::NoGrad) {
     // The base was written since: this window's history is that of the base as it is now, seen through the window.
-    Tensor base = Tensor::borrow(t.base);
+    GradModeGuard on(true);
+    Tensor base = as_type_of(Tensor::borrow(t.base), t.dtype);
     Value args[6] = {Value(base), Value(IntView(t.sizes)), Value(IntView(t.strides)), Value(t.offset), Value(IntView(base->strides)), Value(base->offset)};
     Call c(ops::as_strided_window, args, 6);
     bool needs[6] = {true, false, false, false, false, false};
@@ -331,10 +343,11 @@ void check_inplace(const Tensor& self, const char* op) {
 struct CopySlices final : Node {
   Dims base_sizes, base_strides, sizes, strides;
   int64_t base_offset, offset;
+  DType view_dtype;
   Node* fn;  // owned
 
   CopySlices(const Tensor& base, const Tensor& view, Node* f)
-      : base_sizes(base.sizes()), base_strides(base.strides()), sizes(view.sizes()), strides(view.strides()), base_offset(base->offset), offset(view->offset), fn(f) {
+      : base_sizes(base.sizes()), base_strides(base.strides()), sizes(view.sizes()), strides(view.strides()), base_offset(base->offset), offset(view->offset), view_dtype(view.dtype()), fn(f) {
     fn->ref();
     edges.emplace(base.requires_grad() ? gradient_edge(base) : Edge());
     for (int k = 1; k < fn->edges.size(); ++k) {
@@ -362,7 +375,9 @@ struct CopySlices final : Node {
       whole = from_storage(Storage::make(size_t(span) * item_size(grads[0].dtype())), base_sizes, base_strides, 0, grads[0].dtype());
     }
     ops::copy_.inplace(whole, grads[0]);
-    Tensor slice = ops::as_strided(whole, sizes, strides, shift);
+    Tensor seen = as_type_of(whole, view_dtype);
+    if (view_dtype != whole.dtype()) shift = is_complex(whole.dtype()) ? offset - base_offset * 2 : offset - base_offset / 2;
+    Tensor slice = ops::as_strided(seen, sizes, strides, shift);
     std::vector<Tensor> results(size_t(fn->edges.size()));
     Tensor in = ops::clone(slice);
     fn->apply(&in, results.data());

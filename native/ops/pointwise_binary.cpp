@@ -45,7 +45,8 @@ static Tensor times_alpha(const Tensor& g, const Value& alpha, bool negative) {
   Tensor r = mul(g, a);
   return negative ? neg(r) : r;
 }
-Record add{{.schema = {"add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", "add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
+Record add{{.schema = {"add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", "add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor",
+                       "add.Scalar_Tensor(Scalar self, Tensor other, *, Scalar alpha=1) -> Tensor"},
             .forward = add_forward,
             .gradient = [](Grad& G) {
               if (G.needs(0)) G.set(0, G.grad());
@@ -64,7 +65,8 @@ static void sub_forward(Call& c) {
   check_alpha("sub", c.arg(2), c.arg(0), c.arg(1));
   binary(c, cpu::Binary::SubAlpha, Kind::Same, c.arg(0), c.arg(1), &c.arg(2), 1);
 }
-Record sub{{.schema = {"sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", "sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
+Record sub{{.schema = {"sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", "sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor",
+                       "sub.Scalar_Tensor(Scalar self, Tensor other, *, Scalar alpha=1) -> Tensor"},
             .forward = sub_forward,
             .gradient = [](Grad& G) {
               if (G.needs(0)) G.set(0, G.grad());
@@ -90,16 +92,17 @@ Record rsub{{.schema = {"rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=
              },
              .flags = kFunction | kElementwise, .doc = "other - alpha * self."}};
 
-Record mul{{.schema = {"mul.Tensor(Tensor self, Tensor other) -> Tensor", "mul.Scalar(Tensor self, Scalar other) -> Tensor"},
+Record mul{{.schema = {"mul.Tensor(Tensor self, Tensor other) -> Tensor", "mul.Scalar(Tensor self, Scalar other) -> Tensor", "mul.Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},
             .forward = [](Call& c) { binary(c, cpu::Binary::Mul, Kind::Same, c.arg(0), c.arg(1)); },
             .gradient = [](Grad& G) {
               Keep k;
               if (G.needs(0)) G.set(0, mul(G.grad(), vconj(G.value(1), k.list)));
-              if (G.needs(1)) G.set(1, mul(G.grad(), cj(G.in(0))));
+              if (G.needs(1)) G.set(1, mul(G.grad(), vconj(G.value(0), k.list)));
             },
             .save = save_in(0) | save_in(1) | kCross, .flags = kAll | kElementwise, .autocast = Autocast::Promote,
             .doc = "self * other, broadcast.\n\n>>> torch.mul(torch.tensor([1, 2]), 3)\ntensor([3, 6])"}};
 
+static Tensor value_tensor(const Value& v, DType t) { return v.is_tensor() ? v.tensor() : full(IntView(), v, t); }
 static int rounding_mode(const Value& v) {  // 0: true division, 1: trunc, 2: floor
   if (v.is_none()) return 0;
   std::string m = v.s;
@@ -115,7 +118,8 @@ static void divide(Call& c, int mode) {
   check_zero_division(c, t);
 }
 Record div{{.schema = {"div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode=None) -> Tensor",
-                       "div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode=None) -> Tensor"},
+                       "div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode=None) -> Tensor",
+                       "div.Scalar_Tensor(Scalar self, Tensor other, *, str? rounding_mode=None) -> Tensor"},
             .forward = [](Call& c) { divide(c, rounding_mode(c.arg(2))); },
             .gradient = [](Grad& G) {
               const Tensor& g = G.grad();
@@ -127,15 +131,14 @@ Record div{{.schema = {"div.Tensor_mode(Tensor self, Tensor other, *, str? round
               Keep k;
               Value other = vconj(G.value(1), k.list);
               if (G.needs(0)) G.set(0, div(g, other));
-              if (G.needs(1)) G.set(1, neg(g) * cj(div(div(G.in(0), G.in(1)), G.in(1))));
+              if (G.needs(1)) G.set(1, neg(g) * cj(div(div(value_tensor(G.value(0), G.out_dtype()), G.in(1)), G.in(1))));
             },
             .save = save_in(0) | save_in(1), .flags = kAll | kElementwise, .autocast = Autocast::Promote, .nodes = {"DivBackward0", "DivBackward1"},
             .doc = "self / other; rounding_mode 'trunc' or 'floor' rounds the quotient."}};
-Record floor_divide{{.schema = {"floor_divide(Tensor self, Tensor other) -> Tensor", "floor_divide.Scalar(Tensor self, Scalar other) -> Tensor"},
+Record floor_divide{{.schema = {"floor_divide(Tensor self, Tensor other) -> Tensor", "floor_divide.Scalar(Tensor self, Scalar other) -> Tensor", "floor_divide.Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},
                      .forward = [](Call& c) { divide(c, 2); },
                      .gradient = [](Grad& G) { for (int k = 0; k < 2; ++k) if (G.needs(k)) G.set(k, mul(G.grad(), 0)); },
                      .flags = kAll | kElementwise, .doc = "The quotient rounded down."}};
-static Tensor value_tensor(const Value& v, DType t) { return v.is_tensor() ? v.tensor() : full(IntView(), v, t); }
 Record remainder{{.schema = {"remainder.Tensor(Tensor self, Tensor other) -> Tensor", "remainder.Scalar(Tensor self, Scalar other) -> Tensor",
                              "remainder.Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},
                   .forward = [](Call& c) {
@@ -219,6 +222,25 @@ Record pow{{.schema = {"pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tenso
 
 // ------------------------------------------------------------------------------------------------ others with gradients
 
+// Complex numbers have no order.
+static void refuse_complex(const Call& c) {
+  for (int k = 0; k < 2; ++k)
+    FL_CHECK(!is_complex(c.tensor(k).dtype()), c.op.name, " not implemented for complex tensors.");
+}
+static void extremum(Call& c, cpu::Binary op) {
+  refuse_complex(c);
+  binary(c, op, Kind::Same, c.arg(0), c.arg(1));
+}
+#define EXTREMUM(NAME, OP, GRAD0, GRAD1, DOC)                                                         \
+  static void NAME##_gradient(Grad& G) {                                                              \
+    const Tensor& g = G.grad();                                                                       \
+    Tensor a = G.in(0), b = G.in(1);                                                                  \
+    if (G.needs(0)) G.set(0, GRAD0);                                                                  \
+    if (G.needs(1)) G.set(1, GRAD1);                                                                  \
+  }                                                                                                   \
+  Record NAME{{.schema = {#NAME "(Tensor self, Tensor other) -> Tensor"},                             \
+               .forward = [](Call& c) { extremum(c, cpu::Binary::OP); },                              \
+               .gradient = NAME##_gradient, .save = save_in(0) | save_in(1), .flags = kBoth | kOut | kElementwise, .doc = DOC}};
 #define BINARY(NAME, OP, KIND, SAVE, GRAD0, GRAD1, FLAGS, DOC)                                         \
   static void NAME##_gradient(Grad& G) {                                                               \
     const Tensor& g = G.grad();                                                                        \
@@ -233,10 +255,10 @@ Record pow{{.schema = {"pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tenso
                .gradient = NAME##_gradient, .save = SAVE, .flags = (FLAGS) | kElementwise, .doc = DOC}};
 constexpr uint32_t kBothIn = save_in(0) | save_in(1);
 static Tensor as(const Tensor& mask, const Tensor& like) { return to_dtype(mask, like.dtype()); }
-BINARY(maximum, Maximum, Same, kBothIn, where(eq(a, b), g / 2, g * as(ge(a, b), g)), where(eq(a, b), g / 2, g * as(lt(a, b), g)), kBoth | kOut, "The larger of each pair; NaN wins.")
-BINARY(minimum, Minimum, Same, kBothIn, where(eq(a, b), g / 2, g * as(le(a, b), g)), where(eq(a, b), g / 2, g * as(gt(a, b), g)), kBoth | kOut, "The smaller of each pair; NaN wins.")
-BINARY(fmax, Fmax, Same, kBothIn, g * as(logical_or(ge(a, b), isnan(b)), g), g * as(logical_not(logical_or(ge(a, b), isnan(b))), g), kBoth | kOut, "The larger of each pair; a number wins over NaN.")
-BINARY(fmin, Fmin, Same, kBothIn, g * as(logical_or(le(a, b), isnan(b)), g), g * as(logical_not(logical_or(le(a, b), isnan(b))), g), kBoth | kOut, "The smaller of each pair; a number wins over NaN.")
+EXTREMUM(maximum, Maximum, where(eq(a, b), g / 2, g * as(ge(a, b), g)), where(eq(a, b), g / 2, g * as(lt(a, b), g)), "The larger of each pair; NaN wins.")
+EXTREMUM(minimum, Minimum, where(eq(a, b), g / 2, g * as(le(a, b), g)), where(eq(a, b), g / 2, g * as(gt(a, b), g)), "The smaller of each pair; NaN wins.")
+EXTREMUM(fmax, Fmax, g * as(logical_or(ge(a, b), isnan(b)), g), g * as(logical_not(logical_or(ge(a, b), isnan(b))), g), "The larger of each pair; a number wins over NaN.")
+EXTREMUM(fmin, Fmin, g * as(logical_or(le(a, b), isnan(b)), g), g * as(logical_not(logical_or(le(a, b), isnan(b))), g), "The smaller of each pair; a number wins over NaN.")
 BINARY(atan2, Atan2, Float, kBothIn, g * (b / (a * a + b * b)), g * (neg(a) / (a * a + b * b)), kAll, "The angle of the point (other, self).")
 BINARY(hypot, Hypot, Same, kBothIn | kSaveResult, g * (a / y), g * (b / y), kAll, "sqrt(self^2 + other^2).")
 BINARY(nextafter, Nextafter, Same, 0, g, g * 0, kAll, "The next floating-point number from self towards other.")

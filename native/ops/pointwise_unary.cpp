@@ -30,7 +30,13 @@ constexpr double kPi = 3.14159265358979323846;
                .forward = [](Call& c) { unary(c, cpu::Unary::OP, Kind::Float); },                    \
                .gradient = NAME##_gradient, .save = SAVE, .flags = kFunction | kOut | kElementwise | kSpecial, .doc = DOC}};
 
-UNARY(neg, Neg, Same, 0, -g, "The negative of each element.")
+Record neg{{.schema = {"neg(Tensor self) -> Tensor"},
+            .forward = [](Call& c) {
+              FL_CHECK(c.tensor(0).dtype() != DType::Bool, "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
+                       "use the `~` or `logical_not()` operator instead.");
+              unary(c, cpu::Unary::Neg, Kind::Same);
+            },
+            .gradient = [](Grad& G) { G.set(0, -G.grad()); }, .flags = kAll | kElementwise, .doc = "The negative of each element."}};
 UNARY(exp, Exp, Float, kSaveResult, g * cj(y), "e to the power of each element.")
 UNARY(exp2, Exp2, Float, kSaveResult, g * cj(y) * 0.69314718055994530942, "2 to the power of each element.")
 UNARY(expm1, Expm1, Float, kSaveResult, g * cj(y + 1), "exp(x) - 1, accurate near zero.")
@@ -44,7 +50,13 @@ UNARY(tan, Tan, Float, kSaveResult, g * cj(y * y + 1), "The tangent of angles in
 UNARY(sqrt, Sqrt, Float, kSaveResult, g / cj(y * 2), "The square root.")
 UNARY(rsqrt, Rsqrt, Float, kSaveResult, g * cj(y * y * y * -0.5), "1 / sqrt(x).")
 UNARY(reciprocal, Reciprocal, Float, kSaveResult, g * cj(-(y * y)), "1 / x.")
-UNARY(square, Square, Same, kSaveSelf, g * cj(x * 2), "x * x.")
+Record square{{.schema = {"square(Tensor self) -> Tensor"},
+               .forward = [](Call& c) {
+                 if (c.tensor(0).dtype() != DType::Bool) return unary(c, cpu::Unary::Square, Kind::Same);
+                 binary(c, cpu::Binary::Mul, Kind::Same, c.arg(0), Value(1));  // a Bool to the power 2 is an integer
+               },
+               .gradient = [](Grad& G) { G.set(0, G.grad() * cj(G.in(0) * 2)); },
+               .save = kSaveSelf, .flags = kAll | kElementwise, .nodes = {"PowBackward0"}, .doc = "x * x."}};
 UNARY(tanh, Tanh, Float, kSaveResult, tanh_backward(g, y), "The hyperbolic tangent.")
 UNARY(sigmoid, Sigmoid, Float, kSaveResult, sigmoid_backward(g, y), "1 / (1 + exp(-x)).")
 UNARY(erf, Erf, Float, kSaveSelf, g * (exp(-(x * x)) * 1.12837916709551257390), "The error function.")
@@ -102,7 +114,11 @@ SPECIAL_PLAIN(special_airy_ai, AiryAi, "The Airy function Ai.")
 
 // ---- absolute value, sign, angle: complex inputs give real results
 Record abs{{.schema = {"abs(Tensor self) -> Tensor"},
-            .forward = [](Call& c) { unary(c, cpu::Unary::Abs, Kind::Same); },
+            .forward = [](Call& c) {
+              FL_CHECK_KIND(NotImplemented, c.tensor(0).dtype() != DType::Bool, "\"abs_cpu\" not implemented for 'Bool'");
+              FL_CHECK(c.mode != Mode::Inplace || !is_complex(c.tensor(0).dtype()), "In-place abs is not supported for complex tensors.");
+              unary(c, cpu::Unary::Abs, Kind::Same);
+            },
             .gradient = [](Grad& G) { G.set(0, G.grad() * sgn(G.in(0))); },
             .save = kSaveSelf, .flags = kAll | kElementwise, .doc = "The absolute value; of complex numbers the modulus."}};
 static void sgn_gradient(Grad& G) {

@@ -577,7 +577,7 @@ Record view_dtype{{.schema = {"view.dtype(Tensor(a) self, ScalarType dtype) -> T
 // ------------------------------------------------------------------------------------------------ copies
 
 static Tensor formatted_copy(const Tensor& x, MemoryFormat f) {
-  if (f == MemoryFormat::Preserve || f == MemoryFormat::None) return copy_of(x);
+  if (f == MemoryFormat::Preserve || f == MemoryFormat::None) return x.numel() ? copy_of(x) : empty_strided(x.sizes(), x.strides(), x.dtype());
   Tensor out = empty_format(x.sizes(), x.dtype(), f);
   copy_values(out, x);
   return out;

@@ -228,6 +228,12 @@ Tensor from_array(PyObject* array) {
     stride[d] = size[d] <= 1 && s < 0 ? 1 : s / item;
     if (!empty_array) span += (size[d] - 1) * stride[d];
   }
+  if (empty_array) {  // the buffer protocol invents strides here; NumPy's own are kept
+    Ptr own(PyObject_GetAttrString(array, "strides"));
+    if (own && PyTuple_Check(own.get()) && PyTuple_GET_SIZE(own.get()) == view.ndim)
+      for (int d = 0; d < view.ndim; ++d) stride[d] = PyLong_AsLongLong(PyTuple_GET_ITEM(own.get(), d)) / item;
+    PyErr_Clear();
+  }
   Py_INCREF(array);
   Storage* s = Storage::wrap(view.buf, empty_array ? 0 : size_t((span + 1) * item), release_object, array);
   return from_storage(s, size, stride, 0, t);

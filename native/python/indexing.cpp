@@ -69,7 +69,16 @@ Parsed parse(const Tensor& self, PyObject* index) {
     n = PyTuple_GET_SIZE(index);
   }
   int consumed = 0;
-  for (Py_ssize_t k = 0; k < n; ++k) consumed += dims_consumed(items[k]);
+  for (Py_ssize_t k = 0; k < n; ++k) {
+    PyObject* o = items[k];
+    FL_CHECK_KIND(Index, !PyFloat_Check(o) && !PyComplex_Check(o), "only integers, slices (`:`), ellipsis (`...`), None and long or byte "
+                  "Variables are valid indices (got ", Py_TYPE(o)->tp_name, ")");
+    if (PySlice_Check(o)) {
+      int64_t step = slice_part(reinterpret_cast<PySliceObject*>(o)->step, 1);
+      FL_CHECK_KIND(Value, step > 0, step == 0 ? "slice step cannot be zero" : "step must be greater than zero");
+    }
+    consumed += dims_consumed(o);
+  }
   FL_CHECK_KIND(Index, consumed <= self.dim(), "too many indices for tensor of dimension ", self.dim());
   Parsed p;
   p.view = self;
@@ -90,7 +99,6 @@ Parsed parse(const Tensor& self, PyObject* index) {
       PySliceObject* s = reinterpret_cast<PySliceObject*>(o);
       FL_CHECK_KIND(Index, p.view.dim() > 0, "slice() cannot be applied to a 0-dim tensor.");
       int64_t size = p.view.size(dim), step = slice_part(s->step, 1);
-      FL_CHECK_KIND(Value, step > 0, step == 0 ? "slice step cannot be zero" : "step must be greater than zero");
       int64_t start = slice_part(s->start, 0), stop = slice_part(s->stop, size);
       p.view = ops::slice(p.view, dim, start, stop, step);
       ++dim;
