@@ -91,7 +91,8 @@ def test_random_streams_are_torchvisions():
     order, *factors = T.ColorJitter.get_params((0.5, 1.5), (0.5, 1.5), None, (-0.1, 0.1))
     assert order.tolist() == [0, 1, 3, 2]
     assert factors[2] is None
-    assert [factors[i] for i in (0, 1, 3)] == pytest.approx([0.6320304870605469, 0.8074228167533875, 0.026815736666321754], rel=1e-6)
+    assert [factors[i] for i in (0, 1, 3)] == pytest.approx(
+        [0.6320304870605469, 0.8074228167533875, 0.026815736666321754], rel=1e-6)
     torch.manual_seed(0)
     assert T.RandomErasing.get_params(torch.zeros(1, 20, 20), (0.1, 0.2), (0.5, 2.0), [0.0])[:4] == (5, 0, 9, 6)
 
