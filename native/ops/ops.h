@@ -63,3 +63,11 @@ extern Record softmax, log_softmax, nll_loss_nd, cross_entropy_loss;
 namespace fl::ops {
 extern Record layer_norm, rms_norm, group_norm, batch_norm;
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record argmax, argmin, var, std_, var_mean, std_mean, linalg_vector_norm, logsumexp, nansum, logcumsumexp;
+}  // namespace fl::ops
+
+namespace fl::ops {
+extern Record sort, argsort, topk;
+}  // namespace fl::ops

@@ -97,9 +97,23 @@ bool is_integer(DType t) { return is_integral(t) || t == DType::Bool; }
 void check_not_empty(const char* op, const Tensor& x, uint64_t mask) {
   if (x.numel() != 0) return;
   if (mask == all_dims(x.dim()))
-    fail(ErrorKind::Index, op, "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+    fail(ErrorKind::Runtime, op, "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
   for (int d = 0; d < x.dim(); ++d)
-    FL_CHECK_KIND(Index, !(mask >> d & 1) || x.size(d) != 0, op, "(): Expected reduction dim ", d, " to have non-zero size.");
+    if (mask >> d & 1) check_dim_not_empty(op, x, d);
+}
+void check_dim_not_empty(const char* op, const Tensor& x, int dim) {
+  FL_CHECK_KIND(Index, x.dim() == 0 || x.size(dim) != 0, op, "(): Expected reduction dim ", dim, " to have non-zero size.");
+}
+
+Tensor share_evenly(const Tensor& g, const Tensor& x, const Tensor& result, uint64_t mask) {
+  Tensor hit = eq(x, result), count = hit;
+  if (x.dim()) {
+    Dims over(0);
+    for (int d = 0; d < x.dim(); ++d)
+      if (mask >> d & 1) over.push(d);
+    count = sum(hit, IntView(over), true);
+  }
+  return div(mul(g, hit), count);
 }
 
 namespace {
@@ -226,19 +240,11 @@ void extremum(Call& c, cpu::Reduce op) {
              scalar_type_name(c.preset[0]->dtype), " for out's dtype.");
   reduce_call(c, op, x.dtype(), mask, c.flag(2));
 }
-// Shared evenly among all places that hold the extremum.
 void extremum_gradient(Grad& G) {
-  uint64_t mask = dims_mask(G.arg(1), G.sizes(0).n);
+  int n = G.sizes(0).n;
+  uint64_t mask = dims_mask(G.arg(1), n);
   bool keepdim = G.arg(2).b;
-  Tensor hit = eq(G.in(0), keep_dims(G.result(), G.sizes(0).n, mask, keepdim));
-  Tensor g = keep_dims(G.grad(), G.sizes(0).n, mask, keepdim), count = hit;
-  if (G.sizes(0).n) {
-    Dims over(0);
-    for (int d = 0; d < G.sizes(0).n; ++d)
-      if (mask >> d & 1) over.push(d);
-    count = sum(hit, IntView(over), true);
-  }
-  G.set(0, div(mul(g, hit), count));
+  G.set(0, share_evenly(keep_dims(G.grad(), n, mask, keepdim), G.in(0), keep_dims(G.result(), n, mask, keepdim), mask));
 }
 
 }  // namespace

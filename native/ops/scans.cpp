@@ -3,9 +3,7 @@
 
 namespace fl::ops {
 
-namespace {
-
-void run_scan(cpu::Scan op, const Tensor& x, int dim, const Tensor& out, const Tensor& out2 = Tensor()) {
+void run_scan(cpu::Scan op, const Tensor& x, int dim, const Tensor& out, const Tensor& out2) {
   if (x.numel() == 0) return;
   Dims in = byte_strides(x), st = byte_strides(out), st2 = out2.defined() ? byte_strides(out2) : Dims(), sizes(x.sizes());
   if (x.dim() == 0) sizes.push(1), in.push(0), st.push(0), st2.push(0);
@@ -26,6 +24,10 @@ void run_scan(cpu::Scan op, const Tensor& x, int dim, const Tensor& out, const T
   cpu::scan_kernels().scan(s);
 }
 
+extern Record logcumsumexp;
+
+namespace {
+
 void cumulate(Call& c, cpu::Scan op) {
   const Tensor& x = c.tensor(0);
   int d = wrap_dim(c.integer(1), x.dim());
@@ -39,6 +41,48 @@ Tensor reversed_cumsum(const Tensor& g, int d) {
   return flip(cumsum(flip(g, IntView{d}), d), IntView{d});
 }
 
+// d result_i / d x_k is the product of x_0..x_i without x_k: a quotient where nothing is zero, else products of the others.
+Tensor cumprod_gradient(const Tensor& g, const Tensor& x, const Tensor& result, int d) {
+  if (x.numel() == 0 || x.dim() == 0) return g;
+  if (!item_value(*any(eq(x, 0)).get()).b) return div(reversed_cumsum(mul(g, conj_if(result)), d), conj_if(x));
+  const int64_t n = x.size(d), over = d;
+  Dims one(x.sizes());
+  one[d] = 1;
+  Tensor ones_slice = full(IntView(one), 1, x.dtype());
+  std::vector<Tensor> parts;
+  for (int64_t k = 0; k < n; ++k) {
+    Tensor after = ones_slice;
+    if (k + 1 < n) {
+      std::vector<Tensor> both{ones_slice, cumprod(narrow(x, d, k + 1, n - k - 1), d)};
+      after = cat(both, d);
+    }
+    if (k) after = mul(after, prod(narrow(x, d, 0, k), d, true));
+    parts.push_back(sum(mul(narrow(g, d, k, n - k), conj_if(after)), IntView(&over, 1), true));
+  }
+  return cat(parts, d);
+}
+
+// Shifted by the largest real part of each line.
+Tensor complex_logcumsumexp(const Tensor& x, int d) {
+  if (x.numel() == 0 || x.dim() == 0) return clone(x);
+  int64_t over = d;
+  Tensor shift = amax(real(x), IntView(&over, 1), true);
+  shift = where(isfinite(shift), shift, zeros_like(shift));
+  return add(log(cumsum(exp(sub(x, shift)), d)), shift);
+}
+// Positive and negative gradients apart, in logarithms.
+void logcumsumexp_gradient(Grad& G) {
+  Tensor x = G.in(0), result = G.result(), g = G.grad();
+  if (x.numel() == 0 || x.dim() == 0) return G.set(0, g);
+  int64_t d = wrap_dim(G.arg(1).i, x.dim());
+  if (is_complex(x.dtype())) return G.set(0, mul(reversed_cumsum(mul(g, conj(exp(neg(result)))), int(d)), conj(exp(x))));
+  auto reversed = [&](const Tensor& t) { return flip(logcumsumexp(flip(t, IntView(&d, 1)), d), IntView(&d, 1)); };
+  Tensor none = full(IntView(), -std::numeric_limits<double>::infinity(), x.dtype());
+  Tensor up = exp(add(reversed(sub(where(gt(g, 0), log(abs(g)), none), result)), x));
+  Tensor down = exp(add(reversed(sub(where(lt(g, 0), log(abs(g)), none), result)), x));
+  G.set(0, sub(up, down));
+}
+
 }  // namespace
 
 Record cumsum{{.schema = {"cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor"},
@@ -50,6 +94,26 @@ Record cumsum{{.schema = {"cumsum(Tensor self, int dim, *, ScalarType? dtype=Non
                .doc = "Running sums along dim.\n\n>>> torch.cumsum(torch.tensor([1, 2, 3]), 0)\ntensor([1, 3, 6])"}};
 Record cumprod{{.schema = {"cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor"},
                 .forward = [](Call& c) { cumulate(c, cpu::Scan::Cumprod); },
-                .flags = kAll, .doc = "Running products along dim."}};
+                .gradient = [](Grad& G) {
+                  Tensor x = to_dtype(G.in(0), G.grad().dtype());
+                  G.set(0, gradient_as(cumprod_gradient(G.grad(), x, G.result(), wrap_dim(G.arg(1).i, x.dim())), G.dtype(0)));
+                },
+                .save = kSaveSelf | kSaveResult, .flags = kAll, .doc = "Running products along dim."}};
+
+// ------------------------------------------------------------------------------------------------ log-sum-exp
+
+Record logcumsumexp{{.schema = {"logcumsumexp(Tensor self, int dim) -> Tensor"},
+                            .forward = [](Call& c) {
+                              const Tensor& x = c.tensor(0);
+                              int d = wrap_dim(c.integer(1), x.dim());
+                              if (!is_floating(x.dtype())) {
+                                if (!is_complex(x.dtype())) fail(ErrorKind::NotImplemented, "\"logcumsumexp_out_cpu\" not implemented for '", scalar_type_name(x.dtype()), "'");
+                                return c.ret(complex_logcumsumexp(x, d));
+                              }
+                              const Tensor& out = c.result(x.sizes(), x.dtype(), nullptr, false);
+                              run_scan(cpu::Scan::Logcumsumexp, x, d, out);
+                            },
+                            .gradient = logcumsumexp_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut,
+                            .doc = "Logarithms of the running sums of exp(self) along dim."}};
 
 }  // namespace fl::ops

@@ -205,7 +205,7 @@ struct PythonNode final : Node {
   void apply(const Tensor* grads, Tensor* out) override {
     Ptr args(PyTuple_New(meta.size()));
     for (int k = 0; k < meta.size(); ++k) PyTuple_SET_ITEM(args.get(), k, wrap(grads[k]));
-    Ptr result(PyObject_CallMethod(object, "_run_backward", "O", args.get()));
+    Ptr result(PyObject_CallMethod(object, "_run_backward", "(O)", args.get()));
     if (!result) raise_python();
     FL_CHECK_KIND(Type, PyTuple_Check(result.get()), name(), ": backward must return a tuple of gradients");
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(result.get()) && k < Py_ssize_t(edge_of_arg.size()); ++k) {

@@ -34,6 +34,9 @@ ops.load("")
 _operator.install(_sys.modules[__name__], Tensor, {"_nn": _nn})
 _operator.install_aliases(_sys.modules[__name__], Tensor, ops.ALIASES)
 
+from . import _pickling  # noqa: E402
+
+_pickling.register()
 from .random import (get_rng_state, initial_seed, manual_seed, seed, set_rng_state)  # noqa: E402
 
 

@@ -7,6 +7,8 @@ from typing import Any, Iterable
 
 import flambeau as torch
 
+from ._pickling import reduce_tensor as _reduce_tensor  # noqa: F401  # what Tensor.__reduce_ex__ asks for
+
 __all__ = ["ExceptionWrapper"]
 
 

@@ -25,6 +25,10 @@ def manual_seed(seed: int) -> None:
 manual_seed_all = manual_seed
 
 
+def _is_in_bad_fork() -> bool:
+    return False
+
+
 def __getattr__(name: str) -> Any:
     if name in ("synchronize", "current_device", "set_device", "current_stream", "Stream", "Event", "get_rng_state",
                 "set_rng_state", "get_device_name", "get_device_properties", "get_device_capability"):

@@ -63,6 +63,17 @@ def handle_torch_function(public_api, relevant_args, *args, **kwargs):
     raise TypeError(message)
 
 
+def _dispatch_override(func, args: tuple, kwargs: dict):
+    """The core's call for an operator that got an overriding argument, at the top or in a list, or runs under a mode."""
+    relevant: list = []
+    for value in (*args, *kwargs.values()):
+        if type(value) in (list, tuple):
+            relevant.extend(value)
+        else:
+            relevant.append(value)
+    return handle_torch_function(func, relevant, *args, **kwargs)
+
+
 def _overridable(function):
     @functools.wraps(function)
     def call(*args, **kwargs):

@@ -90,7 +90,7 @@ def test_collate():
 
 
 @pytest.mark.parametrize("batch, error, text", [
-    ([object()], TypeError, "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found"),
+    ([object()], TypeError, "must contain tensors, numpy arrays, numbers, dicts or lists; found <class 'object'>"),
     ([[1, 2], [1]], RuntimeError, "each element in list of batch should be of equal size"),
     ([{1: 2}, {3: 4}], KeyError, "1"),
     ([None], TypeError, "NoneType"),

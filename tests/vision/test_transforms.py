@@ -38,9 +38,11 @@ def test_texts():
                            "    ToTensor()\n)")
     for transform, text in (
             (T.Resize(8), "Resize(size=8, interpolation=bilinear, max_size=None, antialias=True)"),
-            (T.CenterCrop(8), "CenterCrop(size=(8, 8))"), (T.Normalize([0.5], [0.2]), "Normalize(mean=[0.5], std=[0.2])"),
+            (T.CenterCrop(8), "CenterCrop(size=(8, 8))"),
+            (T.Normalize([0.5], [0.2]), "Normalize(mean=[0.5], std=[0.2])"),
             (T.Pad(2), "Pad(padding=2, fill=0, padding_mode=constant)"),
-            (T.RandomRotation(10), "RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, expand=False, fill=0)"),
+            (T.RandomRotation(10),
+             "RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, expand=False, fill=0)"),
             (T.ColorJitter(0.4), "ColorJitter(brightness=(0.6, 1.4), contrast=None, saturation=None, hue=None)"),
             (T.RandomResizedCrop(8), "RandomResizedCrop(size=(8, 8), scale=(0.08, 1.0), ratio=(0.75, 1.3333), "
                                      "interpolation=bilinear, antialias=True)"),
@@ -88,7 +90,9 @@ def test_random_streams_are_torchvisions():
     torch.manual_seed(0)
     order, *factors = T.ColorJitter.get_params((0.5, 1.5), (0.5, 1.5), None, (-0.1, 0.1))
     assert order.tolist() == [0, 1, 3, 2]
-    assert factors[2] is None and [factors[i] for i in (0, 1, 3)] == pytest.approx([0.6320304870605469, 0.8074228167533875, 0.026815736666321754], rel=1e-6)
+    assert factors[2] is None
+    assert [factors[i] for i in (0, 1, 3)] == pytest.approx(
+        [0.6320304870605469, 0.8074228167533875, 0.026815736666321754], rel=1e-6)
     torch.manual_seed(0)
     assert T.RandomErasing.get_params(torch.zeros(1, 20, 20), (0.1, 0.2), (0.5, 2.0), [0.0])[:4] == (5, 0, 9, 6)
 
@@ -103,7 +107,8 @@ def test_random_crop_errors_and_padding():
 def test_colours():
     grey = torch.full((3, 2, 2), 0.5)
     assert F.adjust_brightness(grey, 2.0).max().item() == 1.0 and F.adjust_brightness(grey, 0.0).max().item() == 0.0
-    assert torch.allclose(F.adjust_hue(grey, 0.3), grey) and torch.allclose(F.adjust_saturation(grey, 3.0), grey, atol=1e-4)
+    assert torch.allclose(F.adjust_hue(grey, 0.3), grey)
+    assert torch.allclose(F.adjust_saturation(grey, 3.0), grey, atol=1e-4)
     red = torch.zeros(3, 1, 1)
     red[0] = 1
     assert torch.allclose(F.adjust_hue(red, 1 / 3).flatten(), torch.tensor([0.0, 1.0, 0.0]), atol=1e-5)

@@ -121,6 +121,17 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     torch._C._engine_run_backward(tensors, grads, retain_graph, create_graph, inputs, True, True)
 
 
+def _tensor_backward(self: Any, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+                     inputs: Any = None) -> Any:
+    """Tensor.backward, where it is called with arguments or on anything but a plain scalar."""
+    if type(self) is not torch.Tensor:
+        from flambeau import overrides
+        if overrides.has_torch_function_unary(self):
+            return overrides.handle_torch_function(torch.Tensor.backward, (self,), self, gradient=gradient,
+                                                   retain_graph=retain_graph, create_graph=create_graph, inputs=inputs)
+    return backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
 def _is_edge(value: Any) -> bool:
     return type(value).__name__ == "GradientEdge"
 

@@ -51,8 +51,9 @@ def small_digits(seed: int) -> Digits:
     try:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError:
-        raise SystemExit("mnist: there is no data: name a folder with the MNIST files (--data FOLDER or $FLAMBEAU_DATA; "
-                         "--download fetches them), or install scikit-learn for its small digits") from None
+        raise SystemExit("mnist: there is no data: name a folder with the MNIST files (--data FOLDER or "
+                         "$FLAMBEAU_DATA; --download fetches them), or install scikit-learn for its small "
+                         "digits") from None
     digits = load_digits()
     images = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)
     labels = torch.from_numpy(digits.target).long()

@@ -65,7 +65,7 @@ class Muon(GroupOptimizer):
 
 
 def orthogonalized(matrix: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
-    """The nearly orthonormal matrix of `matrix`'s singular vectors, in bfloat16, by a quintic Newton-Schulz iteration."""
+    """Nearly the matrix of `matrix`'s singular vectors, in bfloat16, by a quintic Newton-Schulz iteration."""
     _require(steps < 100, "Number of steps must be less than 100 for computational efficiency")
     _require(len(coefficients) == 3, "Coefficients must be a tuple of exactly 3 values.")
     a, b, c = coefficients

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import flambeau as torch
@@ -65,7 +66,7 @@ class LBFGS(Optimizer):
             real.add_(direction[offset : offset + n].view_as(real), alpha=length)
             offset += n
 
-    def _evaluated_at(self, closure: Callable, start: list, length: Any, direction: Any) -> tuple[float, Any]:
+    def _evaluated_at(self, closure: Callable, start: list, direction: Any, length: Any) -> tuple[float, Any]:
         """Loss and gradient at `start + length * direction`; the parameters return to `start`."""
         self._add(length, direction)
         loss = float(closure())
@@ -148,9 +149,9 @@ class LBFGS(Optimizer):
                 if line_search != "strong_wolfe":
                     raise RuntimeError("only 'strong_wolfe' is supported")
                 start = [p.clone(memory_format=torch.contiguous_format) for p in self._params]
-                loss, grad, length, calls = strong_wolfe(
-                    lambda t: self._evaluated_at(closure, start, t, direction), length, direction, loss, grad, slope,
-                    max_steps=min(25, max_eval - evaluations))
+                evaluate = partial(self._evaluated_at, closure, start, direction)
+                loss, grad, length, calls = strong_wolfe(evaluate, length, direction, loss, grad, slope,
+                                                         max_steps=min(25, max_eval - evaluations))
                 self._add(length, direction)
                 optimal = grad.abs().max() <= tolerance_grad
             else:

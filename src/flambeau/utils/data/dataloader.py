@@ -13,7 +13,7 @@ from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import create_fetcher
 from ._utils.pin_memory import pin_memory as _pinned
 from ._utils.worker import EndOfData, WorkerError, get_worker_info
-from .dataset import Dataset, IterableDataset
+from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]

@@ -54,7 +54,8 @@ def make_dataset(directory: Any, class_to_idx: dict[str, int] | None = None, ext
     if missing and not allow_empty:
         message = f"Found no valid file for the classes {', '.join(sorted(missing))}. "
         if extensions is not None:
-            message += f"Supported extensions are: {extensions if isinstance(extensions, str) else ', '.join(extensions)}"
+            known = extensions if isinstance(extensions, str) else ", ".join(extensions)
+            message += f"Supported extensions are: {known}"
         raise FileNotFoundError(message)
     return samples
 

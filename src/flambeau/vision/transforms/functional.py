@@ -658,7 +658,8 @@ def equalize(img: Any) -> Any:
 
 def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
     """The picture smoothed with a Gaussian of odd size `kernel_size`."""
-    size = [kernel_size] * 2 if isinstance(kernel_size, int) else list(kernel_size) * (2 if len(kernel_size) == 1 else 1)
+    size = [kernel_size] if isinstance(kernel_size, int) else list(kernel_size)
+    size = size * 2 if len(size) == 1 else size
     if any(k <= 0 or k % 2 == 0 for k in size):
         raise ValueError(f"kernel_size should have odd and positive integers. Got {kernel_size}")
     if sigma is None:
