@@ -80,6 +80,7 @@ bool init_tensor(PyObject* module);
 bool init_parser(PyObject* module);
 bool init_autograd(PyObject* module);
 bool init_storage(PyObject* module);
+bool init_optim(PyObject* module);                        // optim.cpp
 bool init_config(PyObject* module);
 PyObject* storage_object(Storage* s);                     // new reference (storage.cpp)
 Storage* storage_from(PyObject* o);                       // null if it is none
