@@ -498,16 +498,9 @@ PyObject* engine_run(PyObject*, PyObject* const* a, Py_ssize_t n) {
     FL_CHECK(t.requires_grad(), "One of the differentiated Tensors does not require grad");
     r.inputs.push_back(t);
   }
+  FinalCallbacks last;
   std::vector<Tensor> out = run_backward(r);
-  if (thread_state().backward_depth == 0) {
-    auto list = std::move(callbacks());
-    callbacks().clear();
-    for (PyObject* f : list) {
-      Ptr held(f);
-      Ptr res(PyObject_CallNoArgs(f));
-      if (!res) return nullptr;
-    }
-  }
+  if (!last.run()) return nullptr;
   if (r.accumulate) return PyTuple_New(0);
   Ptr result(PyTuple_New(Py_ssize_t(out.size())));
   for (size_t k = 0; k < out.size(); ++k) {
@@ -742,6 +735,19 @@ PyMethodDef functions[] = {
     {nullptr}};
 
 }  // namespace
+
+FinalCallbacks::~FinalCallbacks() {
+  if (thread_state().backward_depth != 0) return;
+  for (PyObject* f : std::exchange(callbacks(), {})) Py_DECREF(f);
+}
+bool FinalCallbacks::run() {
+  if (thread_state().backward_depth != 0) return true;
+  std::vector<Ptr> list;
+  for (PyObject* f : std::exchange(callbacks(), {})) list.emplace_back(f);
+  for (Ptr& f : list)
+    if (!Ptr(PyObject_CallNoArgs(f.get()))) return false;
+  return true;
+}
 
 PyObject* node_object(Node* n) {
   if (void* p = n->python()) {

@@ -84,6 +84,11 @@ bool init_optim(PyObject* module);                        // optim.cpp
 bool init_config(PyObject* module);
 PyObject* storage_object(Storage* s);                     // new reference (storage.cpp)
 Storage* storage_from(PyObject* o);                       // null if it is none
+// The functions queued during a backward pass: run() calls them once the outermost pass is over; an error drops them.
+struct FinalCallbacks {
+  ~FinalCallbacks();
+  bool run();
+};
 PyObject* node_object(Node* n);                           // new reference (autograd.cpp)
 
 // ---- indexing (indexing.cpp)

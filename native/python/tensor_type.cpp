@@ -737,7 +737,9 @@ PyObject* m_backward(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObje
   fill_values(one, Value(1.0));
   r.roots.push_back(t);
   r.grads.push_back(std::move(one));
+  FinalCallbacks last;
   run_backward(r);
+  if (!last.run()) return nullptr;
   Py_RETURN_NONE;
   FL_CATCH(nullptr)
 }

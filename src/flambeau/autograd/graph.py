@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
+from typing import Any, Callable, Iterator, NamedTuple, Sequence
 
 import flambeau as torch
 from flambeau.utils.hooks import RemovableHandle
@@ -139,8 +139,8 @@ class _HandleGroup(RemovableHandle):
 
 
 def register_multi_grad_hook(tensors: Sequence, fn: Callable, *, mode: str = "all") -> RemovableHandle:
-    """Call fn when the gradients of all tensors are there (a list, None for those without), or, with mode "any", fn(grad)
-    at the first of them; once for each backward.
+    """Call fn with the gradients of all tensors (a list, None for those without) at the end of each backward pass that
+    reaches any of them; with mode "any", fn(grad) at the first of them.
 
     >>> a, b = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
     >>> handle = torch.autograd.graph.register_multi_grad_hook([a, b], lambda grads: print(grads))
@@ -149,44 +149,30 @@ def register_multi_grad_hook(tensors: Sequence, fn: Callable, *, mode: str = "al
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    state: dict = {}
     tensors = list(tensors)
+    grads: list = []        # of the pass under way; empty between passes
 
-    def begin() -> dict:
-        # Counts are for one backward pass: its end clears them, however many gradients came.
-        if not state:
-            state.update(grads=[None] * len(tensors), seen=0, called=False)
-            state["expected"] = _expected(tensors)
-            torch._C._engine_queue_callback(state.clear)
-        return state
+    def finish() -> None:
+        collected = list(grads)
+        grads.clear()
+        if mode == "all":
+            fn(collected)
 
-    def all_hook(index: int) -> Callable:
+    def hook_of(index: int) -> Callable:
         def hook(grad: Any) -> None:
-            s = begin()
-            s["grads"][index] = grad
-            s["seen"] += 1
-            if s["seen"] == s["expected"]:
-                fn(s["grads"])
-        return hook
+            first = not grads
+            if first:
+                grads.extend([None] * len(tensors))
+                torch._C._engine_queue_callback(finish)
+            grads[index] = grad
+            if first and mode == "any":
+                fn(grad)
 
-    def any_hook(grad: Any) -> None:
-        s = begin()
-        if not s["called"]:
-            s["called"] = True
-            fn(grad)
+        return hook
 
     handles = []
     for i, tensor in enumerate(tensors):
         if not tensor.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        handles.append(tensor.register_hook(any_hook if mode == "any" else all_hook(i)))
+        handles.append(tensor.register_hook(hook_of(i)))
     return _HandleGroup(tuple(handles))
-
-
-def _expected(tensors: Iterable) -> int:
-    """How many of the tensors get a gradient in the pass that runs now."""
-    count = 0
-    for tensor in tensors:
-        edge = get_gradient_edge(tensor)
-        count += bool(torch._C._will_engine_execute_node(edge.node))
-    return count
