@@ -13,6 +13,7 @@ def _populate() -> None:
     import flambeau as torch
 
     from .. import _operator, ops
+    globals().update(torch._C._linalg_functions)
     ops.load("linalg")
     _operator.install(torch, torch.Tensor, {"linalg": sys.modules[__name__]})
 

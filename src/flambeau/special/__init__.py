@@ -9,6 +9,7 @@ def _populate() -> None:
     import flambeau as torch
 
     from .. import _operator, ops
+    globals().update(torch._C._special_functions)
     ops.load("special")
     here = sys.modules[__name__]
     _operator.install(torch, torch.Tensor, {"special": here})
