@@ -194,3 +194,16 @@ def allclose(self, other, rtol, atol, equal_nan):
     """
     with torch.no_grad():
         return bool(_close(self, other, rtol, atol, equal_nan, "allclose").all())
+
+
+@operator("equal(Tensor self, Tensor other) -> bool", out=False)
+def equal(self, other):
+    """Whether both tensors have one shape and the same elements; NaN equals nothing.
+
+    >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2]))
+    True
+    """
+    if self.dtype != other.dtype:
+        raise RuntimeError(f"equal: Expected object of data type {dtype_name(self.dtype)} but got data type "
+                           f"{dtype_name(other.dtype)} for argument 'other'")
+    return self.shape == other.shape and bool((self == other).all())
