@@ -247,6 +247,22 @@ Record selu{{.schema = {"selu(Tensor self) -> Tensor"},
              .gradient = selu_gradient, .save = kSaveSelf, .flags = kFunction | kInplace | kElementwise, .nodes = {"EluBackward0"},
              .doc = "The scaled exponential linear unit (Klambauer et al. 2017)."}};
 
+// nn.functional's forms with inplace=.
+#define WITH_INPLACE(NAME)                                                                       \
+  Record functional_##NAME{{.schema = {#NAME "(Tensor input, bool inplace=False) -> Tensor"},    \
+                            .forward = [](Call& c) {                                             \
+                              if (!c.flag(1)) return c.ret(NAME(c.tensor(0)));                   \
+                              NAME.inplace(c.tensor(0));                                         \
+                              c.ret(c.tensor(0));                                                \
+                            },                                                                   \
+                            .flags = kFunction | kFunctional | kComposite, .doc = NAME.doc}};
+WITH_INPLACE(relu)
+WITH_INPLACE(silu)
+WITH_INPLACE(mish)
+WITH_INPLACE(hardswish)
+WITH_INPLACE(hardsigmoid)
+WITH_INPLACE(selu)
+
 static bool gelu_is_tanh(const Value& v) {
   FL_CHECK(v.tag == Value::StrTag && (!std::strcmp(v.s, "none") || !std::strcmp(v.s, "tanh")), "approximate argument must be either none or tanh.");
   return v.s[0] == 't';

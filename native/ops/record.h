@@ -75,6 +75,7 @@ constexpr uint32_t kLinalg = 512;      // lives in torch.linalg
 constexpr uint32_t kPrivate = 1024;    // only reachable from the core and as torch._C.ops.NAME
 constexpr uint32_t kMultiView = 2048;  // several views: in-place writes to them are refused while recording
 constexpr uint32_t kComposite = 8192;  // made of other operators, which record for it
+constexpr uint32_t kFunctional = 16384; // lives in torch.nn.functional, with that module's signature
 constexpr uint32_t kElementwise = 4096;  // result element i depends on input elements i only: an in-place destination is safe
 
 // What a node keeps for its gradient.

@@ -11,7 +11,10 @@ namespace {
 
 // ------------------------------------------------------------------------------------------------ nested sequences
 
-bool is_sequence(PyObject* o) { return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o)); }
+bool is_sequence(PyObject* o) {
+  if (PyFloat_CheckExact(o) || PyLong_CheckExact(o)) return false;
+  return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o));
+}
 
 DType type_of_number(const Value& v) {
   return v.tag == Value::BoolTag ? DType::Bool : v.tag == Value::IntTag ? DType::Int64 : v.tag == Value::FloatTag ? default_dtype() : default_complex_dtype();
@@ -41,8 +44,15 @@ void measure(PyObject* o, Dims& shape) {
 DType common_type(PyObject* o, DType so_far) {
   if (is_tensor(o)) return promote_types(so_far, unwrap(o).dtype());
   if (PyFloat_CheckExact(o)) return promote_types(so_far, default_dtype());
+  if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) {
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(o), k = 0;
+    PyObject** items = PySequence_Fast_ITEMS(o);
+    while (k < n && PyFloat_CheckExact(items[k])) ++k;  // rows of floats are what most lists hold
+    if (k) so_far = promote_types(so_far, default_dtype());
+    for (; k < n; ++k) so_far = common_type(PySequence_Fast_GET_ITEM(o, k), so_far);
+    return so_far;
+  }
   if (is_sequence(o)) {
-    if (PyObject_HasAttrString(o, "__array_interface__")) so_far = promote_types(so_far, DType::None);
     Ptr seq(PySequence_Fast(o, "expected a sequence"));
     if (!seq) raise_python();
     for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(seq.get()); ++k) so_far = common_type(PySequence_Fast_GET_ITEM(seq.get(), k), so_far);
@@ -195,7 +205,7 @@ void release_object(void* o) {
 }
 
 // A tensor on the memory of a NumPy array, through the buffer protocol: no import of NumPy needed.
-Tensor from_array(PyObject* array) {
+Tensor from_array(PyObject* array, bool warn_read_only = false) {
   Py_buffer view{};
   if (PyObject_GetBuffer(array, &view, PyBUF_RECORDS_RO) < 0) {
     PyErr_Clear();
@@ -206,6 +216,10 @@ Tensor from_array(PyObject* array) {
          ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
   }
   struct Release { Py_buffer* v; ~Release() { PyBuffer_Release(v); } } release{&view};
+  if (warn_read_only && view.readonly &&
+      PyErr_WarnEx(PyExc_UserWarning, "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to this tensor "
+                   "will result in undefined behavior. You may want to copy the array to protect its data or make it writable before converting it to a tensor.", 1) < 0)
+    raise_python();
   DType t = type_from_format(view.format, view.itemsize);
   if (t == DType::None || size_t(view.itemsize) != item_size(t)) {
     Ptr type(PyObject_GetAttrString(array, "dtype"));
@@ -262,15 +276,7 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
     Ptr cls(PyObject_GetAttrString(numpy.get(), "ndarray"));
     if (PyObject_IsInstance(array, cls.get()) != 1) fail(ErrorKind::Type, "expected np.ndarray (got ", Py_TYPE(array)->tp_name, ")");
   }
-  Ptr flags(PyObject_GetAttrString(array, "flags"));
-  if (flags) {
-    Ptr w(PyObject_GetAttrString(flags.get(), "writeable"));
-    if (w && w.get() == Py_False && PyErr_WarnEx(PyExc_UserWarning, "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
-        "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it writable before converting it to a tensor.", 1) < 0)
-      return nullptr;
-  }
-  PyErr_Clear();
-  return wrap(from_array(array));
+  return wrap(from_array(array, true));
   FL_CATCH(nullptr)
 }
 
@@ -317,21 +323,56 @@ Ptr buffer_of(const Tensor& t) {
   }
   return Ptr(reinterpret_cast<PyObject*>(v));
 }
-PyObject* as_numpy(const Tensor& t, bool force) {
-  Tensor x = t;
-  if (force) x = alias(x);
-  FL_CHECK(!x.requires_grad(), "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
-  FL_CHECK_KIND(Type, x.dtype() != DType::BFloat16, "Got unsupported ScalarType BFloat16");
-  static PyObject* asarray = nullptr;
-  if (!asarray) {
+// The three functions of NumPy's C interface that are needed, by their fixed places in its table (the order is part of its ABI).
+struct NumpyApi {
+  PyObject* (*descr_from_type)(int);
+  PyObject* (*new_from_descr)(PyTypeObject*, PyObject*, int, const Py_ssize_t*, const Py_ssize_t*, void*, int, PyObject*);
+  int (*set_base)(PyObject*, PyObject*);
+  PyTypeObject* array_type;
+};
+const NumpyApi& numpy_api() {
+  static NumpyApi api{};
+  if (!api.set_base) {
     Ptr numpy(PyImport_ImportModule("numpy"));
     if (!numpy) raise_python();
-    asarray = PyObject_GetAttrString(numpy.get(), "asarray");
-    if (!asarray) raise_python();
+    Ptr umath(PyImport_ImportModule("numpy._core._multiarray_umath"));
+    if (!umath) {
+      PyErr_Clear();
+      umath = Ptr(PyImport_ImportModule("numpy.core._multiarray_umath"));  // before NumPy 2
+    }
+    if (!umath) raise_python();
+    Ptr capsule(PyObject_GetAttrString(umath.get(), "_ARRAY_API"));
+    if (!capsule) raise_python();
+    void** table = static_cast<void**>(PyCapsule_GetPointer(capsule.get(), nullptr));
+    if (!table) raise_python();
+    api.array_type = static_cast<PyTypeObject*>(table[2]);
+    api.descr_from_type = reinterpret_cast<decltype(api.descr_from_type)>(table[45]);
+    api.new_from_descr = reinterpret_cast<decltype(api.new_from_descr)>(table[94]);
+    api.set_base = reinterpret_cast<decltype(api.set_base)>(table[282]);
   }
-  Ptr buffer = buffer_of(x);
-  PyObject* array = PyObject_CallOneArg(asarray, buffer.get());
-  return array;
+  return api;
+}
+int numpy_type(DType t) {  // NumPy's type numbers
+  static const int numbers[] = {0, 2, 1, 3, 5, sizeof(long) == 8 ? 7 : 9, 4, 6, sizeof(long) == 8 ? 8 : 10, 23, -1, 11, 12, 14, 15};
+  return numbers[int(t)];
+}
+PyObject* as_numpy(const Tensor& t, bool force) {
+  FL_CHECK(force || !t.requires_grad(), "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
+  FL_CHECK_KIND(Type, t.dtype() != DType::BFloat16, "Got unsupported ScalarType BFloat16");
+  const NumpyApi& api = numpy_api();
+  Py_ssize_t shape[kMaxDims], strides[kMaxDims], item = Py_ssize_t(item_size(t.dtype()));
+  for (int d = 0; d < t.dim(); ++d) {
+    shape[d] = t.size(d);
+    strides[d] = t.stride(d) * item;
+  }
+  constexpr int kBehaved = 0x400 | 0x100;  // writeable, aligned
+  void* data = t.bytes() ? t.bytes() : const_cast<char*>("");
+  Ptr array(api.new_from_descr(api.array_type, api.descr_from_type(numpy_type(t.dtype())), t.dim(), shape, strides, data, kBehaved, nullptr));
+  if (!array) raise_python();
+  t->storage->resizable = false;  // the array points into it
+  PyObject* keeper = storage_object(t->storage);
+  if (!keeper || api.set_base(array.get(), keeper) < 0) raise_python();
+  return array.release();
 }
 PyObject* m_numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
   FL_TRY

@@ -511,6 +511,7 @@ struct Operator {
   bool method_only, out;
 };
 PyTypeObject OperatorType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PyTypeObject MethodType = {PyVarObject_HEAD_INIT(nullptr, 0)};  // an operator as Tensor.NAME: it binds, functions do not
 
 void preset_out(Call& c, PyObject* out, const Schema& s) {
   c.mode = Mode::Out;
@@ -619,7 +620,7 @@ PyGetSetDef operator_getset[] = {
     {nullptr}};
 
 Operator* make_operator(const char* name, Mode mode, bool method, bool out) {
-  Operator* o = PyObject_New(Operator, &OperatorType);
+  Operator* o = PyObject_New(Operator, method ? &MethodType : &OperatorType);
   o->call = operator_call;
   o->name = name;
   o->module = PyUnicode_InternFromString("torch");
@@ -699,7 +700,59 @@ PyObject* disabled_torch_function(PyObject*, PyObject* args, PyObject*) {  // (f
 }
 PyObject* g_disabled = nullptr;
 
+// ---- a Python function that hands over to __torch_function__ of its arguments
+struct Overridable {
+  PyObject_HEAD
+  vectorcallfunc call;
+  PyObject* function;
+};
+PyTypeObject OverridableType = {PyVarObject_HEAD_INIT(nullptr, 0)};
+PyObject* overridable_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kw) {
+  Py_ssize_t n = PyVectorcall_NARGS(nargsf), all = n + (kw ? PyTuple_GET_SIZE(kw) : 0);
+  if (__builtin_expect(torch_function_modes, 0)) return call_torch_function(self, args, n, kw);
+  if (torch_function_enabled)
+    for (Py_ssize_t k = 0; k < all; ++k) {
+      PyTypeObject* t = Py_TYPE(args[k]);
+      if (t != &TensorType && t != ParameterType && overrides(t)) return call_torch_function(self, args, n, kw);
+    }
+  return PyObject_Vectorcall(reinterpret_cast<Overridable*>(self)->function, args, nargsf, kw);
+}
+void overridable_dealloc(PyObject* self) {
+  Py_XDECREF(reinterpret_cast<Overridable*>(self)->function);
+  PyObject_Free(self);
+}
+PyObject* overridable_get(PyObject* self, PyObject* object, PyObject*) {
+  if (!object || object == Py_None) {
+    Py_INCREF(self);
+    return self;
+  }
+  return PyMethod_New(self, object);
+}
+PyObject* overridable_getattro(PyObject* self, PyObject* name) {  // name, docstring, signature: the function's
+  PyObject* r = PyObject_GenericGetAttr(self, name);
+  const char* s = PyUnicode_AsUTF8(name);
+  bool shown = s && (!std::strcmp(s, "__doc__") || !std::strcmp(s, "__name__") || !std::strcmp(s, "__module__"));
+  if (r && !shown) return r;
+  Py_XDECREF(r);
+  PyErr_Clear();
+  return PyObject_GetAttr(reinterpret_cast<Overridable*>(self)->function, name);
+}
+PyObject* overridable_repr(PyObject* self) { return PyObject_Repr(reinterpret_cast<Overridable*>(self)->function); }
+PyObject* overridable_reduce(PyObject* self, PyObject*) { return PyObject_GetAttrString(reinterpret_cast<Overridable*>(self)->function, "__qualname__"); }
+PyMethodDef overridable_methods[] = {{"__reduce__", overridable_reduce, METH_NOARGS}, {nullptr}};
+PyMemberDef overridable_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Overridable, call), READONLY},
+                                     {"__wrapped__", T_OBJECT, offsetof(Overridable, function), READONLY}, {nullptr}};
+PyObject* make_overridable(PyObject*, PyObject* function) {
+  Overridable* o = PyObject_New(Overridable, &OverridableType);
+  if (!o) return nullptr;
+  o->call = overridable_call;
+  Py_INCREF(function);
+  o->function = function;
+  return reinterpret_cast<PyObject*>(o);
+}
+
 PyMethodDef functions[] = {
+    {"_overridable", make_overridable, METH_O, "The function, handing over to arguments that define __torch_function__."},
     {"_set_torch_function_enabled", set_torch_function_enabled, METH_O, "Switches overriding by subclasses; returns what it was."},
     {"_set_torch_function_modes", set_torch_function_modes, METH_O, "How many torch function modes are active."},
     {"_has_torch_function", has_torch_function, METH_O, "Whether an item of a sequence overrides __torch_function__."},
@@ -749,16 +802,35 @@ bool init_parser(PyObject* m) {
   t.tp_basicsize = sizeof(Operator);
   t.tp_call = PyVectorcall_Call;
   t.tp_vectorcall_offset = offsetof(Operator, call);
-  t.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
+  t.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_BASETYPE;
   t.tp_members = operator_members;
   t.tp_getset = operator_getset;
   t.tp_methods = operator_methods;
-  t.tp_descr_get = operator_get;
   t.tp_repr = operator_repr;
   t.tp_dictoffset = offsetof(Operator, dict);
   t.tp_getattro = PyObject_GenericGetAttr;
   t.tp_setattro = PyObject_GenericSetAttr;
   if (PyType_Ready(&t) < 0) return false;
+  MethodType.tp_name = "torch._C.OperatorMethod";
+  MethodType.tp_base = &OperatorType;
+  MethodType.tp_basicsize = sizeof(Operator);
+  MethodType.tp_call = PyVectorcall_Call;
+  MethodType.tp_vectorcall_offset = offsetof(Operator, call);
+  MethodType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
+  MethodType.tp_descr_get = operator_get;
+  if (PyType_Ready(&MethodType) < 0) return false;
+  OverridableType.tp_name = "torch._C.Overridable";
+  OverridableType.tp_basicsize = sizeof(Overridable);
+  OverridableType.tp_dealloc = overridable_dealloc;
+  OverridableType.tp_call = PyVectorcall_Call;
+  OverridableType.tp_vectorcall_offset = offsetof(Overridable, call);
+  OverridableType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
+  OverridableType.tp_descr_get = overridable_get;
+  OverridableType.tp_getattro = overridable_getattro;
+  OverridableType.tp_repr = overridable_repr;
+  OverridableType.tp_members = overridable_members;
+  OverridableType.tp_methods = overridable_methods;
+  if (PyType_Ready(&OverridableType) < 0) return false;
   Py_INCREF(&t);
   PyModule_AddObject(m, "Operator", reinterpret_cast<PyObject*>(&t));
   if (PyModule_AddFunctions(m, functions) < 0) return false;
@@ -766,7 +838,7 @@ bool init_parser(PyObject* m) {
 
   // Every record becomes a function, a method, an in-place form, as its flags say. The dictionaries: what `torch`, `torch._C._nn`,
   // `torch.special`, `torch.linalg` and the core's private namespace take over.
-  PyObject *torch = PyDict_New(), *nn = PyDict_New(), *special = PyDict_New(), *linalg = PyDict_New(), *hidden = PyDict_New();
+  PyObject *torch = PyDict_New(), *nn = PyDict_New(), *special = PyDict_New(), *linalg = PyDict_New(), *functional = PyDict_New(), *hidden = PyDict_New();
   PyObject* methods = TensorType.tp_dict;
   std::vector<const Record*> records;
   for (const Record* r = all_records(); r; r = r->next) records.push_back(r);
@@ -776,7 +848,7 @@ bool init_parser(PyObject* m) {
     const uint32_t f = r.flags;
     std::string name = r.name;
     struct Place { PyObject* dict; const char* space; };
-    Place home = f & kNn ? Place{nn, "_nn"} : f & kSpecial ? Place{special, "special"} : f & kLinalg ? Place{linalg, "linalg"} : Place{torch, "torch"};
+    Place home = f & kFunctional ? Place{functional, "functional"} : f & kNn ? Place{nn, "_nn"} : f & kSpecial ? Place{special, "special"} : f & kLinalg ? Place{linalg, "linalg"} : Place{torch, "torch"};
     std::string shown = name;
     if (f & kSpecial && name.rfind("special_", 0) == 0) shown = name.substr(8);
     if (f & kLinalg && name.rfind("linalg_", 0) == 0) shown = name.substr(7);
@@ -796,12 +868,12 @@ bool init_parser(PyObject* m) {
       if (f & kFunction) add(home.dict, home.space, shown + "_", Mode::Inplace, false, false);
       if (f & kMethod || !(f & kNn)) add(methods, "method", name + "_", Mode::Inplace, true, false);
     }
-    add(hidden, "hidden", name, Mode::Functional, false, can_out);
+    if (!(f & kFunctional)) add(hidden, "hidden", name, Mode::Functional, false, can_out);
   }
   PyType_Modified(&TensorType);
   return PyModule_AddObject(m, "_functions", torch) == 0 && PyModule_AddObject(m, "_nn_functions", nn) == 0 &&
          PyModule_AddObject(m, "_special_functions", special) == 0 && PyModule_AddObject(m, "_linalg_functions", linalg) == 0 &&
-         PyModule_AddObject(m, "_all_functions", hidden) == 0;
+         PyModule_AddObject(m, "_functional_functions", functional) == 0 && PyModule_AddObject(m, "_all_functions", hidden) == 0;
 }
 
 }  // namespace fl::py

@@ -9,8 +9,8 @@ from __future__ import annotations
 import flambeau as torch
 
 from .activation import (  # noqa: F401
-    _get_softmax_dim, celu, elu, glu, gumbel_softmax, hardsigmoid, hardswish, hardtanh, leaky_relu, log_softmax, mish,
-    relu, relu6, rrelu, selu, sigmoid, silu, softmax, softmin, softsign, tanh, tanhshrink, threshold,
+    _get_softmax_dim, celu, elu, glu, gumbel_softmax, hardtanh, leaky_relu, log_softmax,
+    relu6, rrelu, sigmoid, softmax, softmin, softsign, tanh, tanhshrink, threshold,
 )
 from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout  # noqa: F401
 from .embedding import embedding, embedding_bag  # noqa: F401
@@ -62,6 +62,9 @@ from .resample import (  # noqa: F401
     upsample_nearest,
 )
 from .shape import fold, pad, unfold  # noqa: F401
+
+# Operators with this module's own signatures (inplace=).
+globals().update(torch._C._functional_functions)
 
 # name: where the core keeps the operator ("" is torch itself).
 _NATIVE = {

@@ -12,16 +12,6 @@ _nn = torch._C._nn
 
 
 @overridable
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(0, x).
-
-    >>> torch.nn.functional.relu(torch.tensor([-1.0, 2.0]))
-    tensor([0., 2.])
-    """
-    return torch.relu_(input) if inplace else torch.relu(input)
-
-
-@overridable
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(0, x), 6)."""
     return _nn.relu6_(input) if inplace else _nn.relu6(input)
@@ -59,12 +49,6 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 @overridable
-def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """The self-normalising ELU (Klambauer et al., 2017)."""
-    return torch.selu_(input) if inplace else torch.selu(input)
-
-
-@overridable
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
     return torch.celu_(input, alpha) if inplace else torch.celu(input, alpha)
@@ -82,30 +66,6 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
     """leaky_relu with a random slope between lower and upper in training, their mean otherwise."""
     function = torch.rrelu_ if inplace else torch.rrelu
     return function(input, lower, upper, training)
-
-
-@overridable
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * sigmoid(x)."""
-    return _nn.silu_(input) if inplace else _nn.silu(input)
-
-
-@overridable
-def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * tanh(softplus(x))."""
-    return _nn.mish_(input) if inplace else _nn.mish(input)
-
-
-@overridable
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * relu6(x + 3) / 6."""
-    return _nn.hardswish_(input) if inplace else _nn.hardswish(input)
-
-
-@overridable
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """relu6(x + 3) / 6."""
-    return _nn.hardsigmoid_(input) if inplace else _nn.hardsigmoid(input)
 
 
 @overridable
