@@ -66,6 +66,11 @@ def __getattr__(name: str):
         except ModuleNotFoundError as error:
             if error.name != "flambeau." + name:
                 raise
+    if name.startswith("_foreach_") and "_foreach_add" not in globals():
+        ops.load("_foreach")
+        _operator.install(_sys.modules[__name__], Tensor, {"_nn": _nn})
+        if name in globals():
+            return globals()[name]
     raise AttributeError(f"module 'flambeau' has no attribute '{name}'")
 
 
