@@ -28,17 +28,24 @@ DType parameter_type(const Record& op, const Tensor& x, std::initializer_list<Te
 
 // (x - mean) / sqrt(var + eps) over some dimensions, and its transpose applied to g; in operators.
 struct InOperators {
-  Tensor normal, gradient;
+  Tensor rstd, normal, gradient;
   InOperators(const Tensor& x, const Tensor& g, const Dims& dims, double eps, bool rms) {
     IntView over(dims);
     Tensor centred = rms ? x : sub(x, mean(x, over, true));
-    Tensor rstd = rsqrt(add(mean(mul(centred, centred), over, true), eps));
+    rstd = rsqrt(add(mean(mul(centred, centred), over, true), eps));
     normal = mul(centred, rstd);
     Tensor inner = sub(g, mul(normal, mean(mul(g, normal), over, true)));
     if (!rms) inner = sub(inner, mean(g, over, true));
     gradient = mul(rstd, inner);
   }
 };
+
+// self, recorded as if it depended on other as well: the gradient of a bias belongs to the same node as those of input and weight,
+// so that all of them require gradients when one does.
+Record tied{{.schema = {"_tied(Tensor self, Tensor other) -> Tensor"},
+             .forward = [](Call& c) { c.ret(copy_of(c.tensor(0))); },
+             .gradient = [](Grad& G) { if (G.needs(0)) G.set(0, G.grad()); },
+             .flags = kPrivate}};
 
 void set_as(const Grad& G, int k, const Tensor& g) {
   if (G.needs(k)) G.set(k, gradient_as(sum_to(g, G.sizes(k)), G.dtype(k)));
@@ -117,7 +124,7 @@ void rows_gradient(Grad& G, bool rms) {
     InOperators f(to_dtype(x, acc), weight.defined() ? mul(g, to_dtype(weight, acc)) : g, trailing(x.dim(), shape.n), G.arg(rms ? 3 : 4).real(), rms);
     set_as(G, 0, f.gradient);
     set_as(G, 2, mul(g, f.normal));
-    if (!rms) set_as(G, 3, g);
+    if (bias_needed) set_as(G, 3, tied(sum_to(g, G.sizes(3)), f.normal));
     return;
   }
   DType p = weight.defined() ? weight.dtype() : bias_needed ? G.dtype(3) : x.dtype();
@@ -254,17 +261,26 @@ void group_forward(Call& c) {
   c.ret(rstd);
 }
 void group_gradient(Grad& G) {
-  if (!G.grad().defined()) return;
-  Tensor x = G.in(0), weight = saved_input(G, 2), g = G.grad();
+  const bool statistics = G.grad(1).defined() || G.grad(2).defined();
+  if (!G.grad().defined() && !statistics) return;
+  Tensor x = G.in(0), weight = saved_input(G, 2), g = G.grad_or_zeros(0);
   int64_t groups = G.arg(1).i, channels = x.size(1);
-  if (thread_state().grad_enabled) {
+  if (thread_state().grad_enabled || statistics) {
     DType acc = acc_type(x.dtype());
     Dims split_dims{x.size(0), groups, channels / groups, spatial_of(x)}, channel_dims{1, groups, channels / groups, 1};
     g = reshape(to_dtype(g, acc), split_dims);
     InOperators f(reshape(to_dtype(x, acc), split_dims), weight.defined() ? mul(g, reshape(to_dtype(weight, acc), channel_dims)) : g, Dims{2, 3}, G.arg(4).real(), false);
-    if (G.needs(0)) G.set(0, to_dtype(reshape(f.gradient, x.sizes()), x.dtype()));
+    if (G.needs(0)) {
+      Tensor gx = f.gradient;
+      const Dims per_group{x.size(0), groups, 1, 1};
+      const double count = double(channels / groups * spatial_of(x));
+      if (G.grad(1).defined()) gx = add(gx, div(view(contiguous(G.grad(1)), per_group), count));
+      if (G.grad(2).defined())
+        gx = sub(gx, mul(f.normal, mul(view(contiguous(G.grad(2)), per_group), div(mul(f.rstd, f.rstd), count))));
+      G.set(0, to_dtype(reshape(gx, x.sizes()), x.dtype()));
+    }
     if (G.needs(2)) G.set(2, to_dtype(reshape(sum(mul(g, f.normal), IntView{0, 3}), IntView{channels}), G.dtype(2)));
-    if (G.needs(3)) G.set(3, to_dtype(reshape(sum(g, IntView{0, 3}), IntView{channels}), G.dtype(3)));
+    if (G.needs(3)) G.set(3, to_dtype(tied(reshape(sum(g, IntView{0, 3}), IntView{channels}), f.normal), G.dtype(3)));
     return;
   }
   DType p = weight.defined() ? weight.dtype() : G.needs(3) ? G.dtype(3) : x.dtype();
@@ -373,7 +389,7 @@ void batch_gradient(Grad& G) {
     }
     if (G.needs(0)) G.set(0, to_dtype(gx, x.dtype()));
     if (G.needs(1)) G.set(1, to_dtype(sum(mul(g, normal), over), G.dtype(1)));
-    if (G.needs(2)) G.set(2, to_dtype(sum(g, over), G.dtype(2)));
+    if (G.needs(2)) G.set(2, to_dtype(tied(sum(g, over), normal), G.dtype(2)));
     return;
   }
   DType p = weight.defined() ? weight.dtype() : running_mean.defined() ? running_mean.dtype() : G.needs(2) ? G.dtype(2) : x.dtype();

@@ -62,13 +62,16 @@ Tensor cumprod_gradient(const Tensor& g, const Tensor& x, const Tensor& result, 
   return cat(parts, d);
 }
 
-// Shifted by the largest real part of each line.
+// Element by element: log(exp(a) + exp(b)) = hi + log(1 + exp(lo - hi)), lo and hi by real parts.
 Tensor complex_logcumsumexp(const Tensor& x, int d) {
   if (x.numel() == 0 || x.dim() == 0) return clone(x);
-  int64_t over = d;
-  Tensor shift = amax(real(x), IntView(&over, 1), true);
-  shift = where(isfinite(shift), shift, zeros_like(shift));
-  return add(log(cumsum(exp(sub(x, shift)), d)), shift);
+  std::vector<Tensor> parts{narrow(x, d, 0, 1)};
+  for (int64_t k = 1; k < x.size(d); ++k) {
+    Tensor next = narrow(x, d, k, 1), before = parts.back(), smaller = le(real(next), real(before));
+    Tensor lo = where(smaller, next, before), hi = where(smaller, before, next);
+    parts.push_back(add(hi, log(add(exp(sub(lo, hi)), 1))));
+  }
+  return cat(parts, d);
 }
 // Positive and negative gradients apart, in logarithms.
 void logcumsumexp_gradient(Grad& G) {
@@ -77,7 +80,9 @@ void logcumsumexp_gradient(Grad& G) {
   int64_t d = wrap_dim(G.arg(1).i, x.dim());
   if (is_complex(x.dtype())) return G.set(0, mul(reversed_cumsum(mul(g, conj(exp(neg(result)))), int(d)), conj(exp(x))));
   auto reversed = [&](const Tensor& t) { return flip(logcumsumexp(flip(t, IntView(&d, 1)), d), IntView(&d, 1)); };
-  Tensor none = full(IntView(), -std::numeric_limits<double>::infinity(), x.dtype());
+  const double lowest = x.dtype() == DType::Float64 ? -1.7976931348623157e308 : x.dtype() == DType::Float32 ? -3.4028234663852886e38
+                        : x.dtype() == DType::Float16 ? -65504.0 : -3.3895313892515355e38;
+  Tensor none = full(IntView(), lowest, x.dtype());  // finite, so that differences of it are numbers
   Tensor up = exp(add(reversed(sub(where(gt(g, 0), log(abs(g)), none), result)), x));
   Tensor down = exp(add(reversed(sub(where(lt(g, 0), log(abs(g)), none), result)), x));
   G.set(0, sub(up, down));

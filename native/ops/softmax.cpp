@@ -185,6 +185,7 @@ Record nll_loss_backward{{.schema = {"_nll_loss_backward(Tensor grad_output, Ten
                           },
                           .gradient = [](Grad& G) {
                             if (G.needs(0)) G.set(0, nll_loss_forward(G.grad(), G.in(2), G.in(3), G.arg(4), G.arg(5)));
+                            if (G.needs(1)) G.set(1, zeros_like_sizes(G.sizes(1), G.dtype(1)));
                           },
                           .save = save_in(2) | save_in(3), .flags = kPrivate, .nodes = {"NllLossBackwardBackward0"}}};
 

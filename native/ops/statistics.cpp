@@ -179,8 +179,8 @@ Record logsumexp{{.schema = {"logsumexp(Tensor self, int[1] dim, bool keepdim=Fa
                       return run_reduce(cpu::Reduce::Logsumexp, x, mask, c.flag(2), out);
                     }
                     Dims over = listed(mask, x.dim());
-                    if (x.numel() == 0 || x.dim() == 0) return c.ret(x.dim() == 0 ? clone(x) : log(sum(exp(x), over, c.flag(2))));
-                    Tensor shift = amax(real(x), over, true);
+                    if (x.numel() == 0) return c.ret(log(sum(exp(x), over, c.flag(2))));
+                    Tensor shift = x.dim() ? amax(real(x), over, true) : clone(real(x));
                     shift = where(isfinite(shift), shift, zeros_like(shift));
                     Tensor r = log(sum(exp(sub(x, shift)), over, c.flag(2)));
                     c.ret(add(r, view(shift, r.sizes())));
