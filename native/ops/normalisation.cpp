@@ -170,7 +170,7 @@ Record rms_norm_stats{{.schema = {"_fused_rms_norm(Tensor input, int[] normalize
 // Statistics as PyTorch's native_* functions hand them out: in the type of the parameters.
 void ret_statistics(Call& c, std::vector<Tensor> r, DType t) {
   c.ret(r[0]);
-  for (size_t k = 1; k < r.size(); ++k) c.ret(cast_of(r[k], t));
+  for (size_t k = 1; k < r.size(); ++k) c.ret(to_dtype(r[k], t));
 }
 
 }  // namespace

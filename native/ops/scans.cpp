@@ -100,8 +100,9 @@ Record cumsum{{.schema = {"cumsum(Tensor self, int dim, *, ScalarType? dtype=Non
 Record cumprod{{.schema = {"cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor"},
                 .forward = [](Call& c) { cumulate(c, cpu::Scan::Cumprod); },
                 .gradient = [](Grad& G) {
-                  Tensor x = to_dtype(G.in(0), G.grad().dtype());
-                  G.set(0, gradient_as(cumprod_gradient(G.grad(), x, G.result(), wrap_dim(G.arg(1).i, x.dim())), G.dtype(0)));
+                  DType t = loop_type(G.grad().dtype());
+                  Tensor x = to_dtype(G.in(0), t), g = to_dtype(G.grad(), t), r = to_dtype(G.result(), t);
+                  G.set(0, gradient_as(cumprod_gradient(g, x, r, wrap_dim(G.arg(1).i, x.dim())), G.dtype(0)));
                 },
                 .save = kSaveSelf | kSaveResult, .flags = kAll, .doc = "Running products along dim."}};
 
