@@ -2,8 +2,9 @@
 import pickle
 import warnings
 
-import flambeau as torch
 import pytest
+
+import flambeau as torch
 
 
 def scaler(**kwargs):

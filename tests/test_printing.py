@@ -1,8 +1,9 @@
 """The printed text of tensors: notation, widths, wrapping, summaries, suffixes and options."""
 import math
 
-import flambeau as torch
 import pytest
+
+import flambeau as torch
 
 
 @pytest.fixture(autouse=True)

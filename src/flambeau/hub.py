@@ -39,8 +39,8 @@ def _local(repo_or_dir: str, source: str) -> Any:
     if source not in ("github", "local"):
         raise ValueError(f'Unknown source: "{source}". Allowed values: "github" | "local".')
     if source == "github" and not os.path.isdir(repo_or_dir):
-        raise NotImplementedError(f"torch.hub: {repo_or_dir!r} is not fetched from GitHub, for that would run its code; "
-                                  "clone it and call with source='local'")
+        raise NotImplementedError(f"torch.hub: {repo_or_dir!r} is not fetched from GitHub, for that would run its "
+                                  "code; clone it and call with source='local'")
     path = os.path.join(repo_or_dir, MODULE_HUBCONF)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"torch.hub: no {MODULE_HUBCONF} in {repo_or_dir!r}")
@@ -70,8 +70,8 @@ def _entry(module: Any, model: str) -> Callable:
     return function
 
 
-def list(github: str, force_reload: bool = False, skip_validation: bool = False, trust_repo: Any = "check",  # noqa: A001
-         verbose: bool = True) -> Any:
+def list(github: str, force_reload: bool = False, skip_validation: bool = False,  # noqa: A001
+         trust_repo: Any = "check", verbose: bool = True) -> Any:
     """The names of the models that a folder's hubconf.py offers."""
     module = _local(github, "github")
     return [name for name in dir(module) if callable(getattr(module, name)) and not name.startswith("_")]

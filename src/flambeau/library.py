@@ -176,7 +176,8 @@ def register_fake(op: Any, func: Callable | None = None, /, *, lib: Any = None, 
 impl_abstract = register_fake
 
 
-def register_autograd(op: Any, backward: Callable, /, *, setup_context: Callable | None = None, lib: Any = None) -> None:
+def register_autograd(op: Any, backward: Callable, /, *, setup_context: Callable | None = None,
+                      lib: Any = None) -> None:
     """CustomOpDef.register_autograd by name."""
     get_op(op).register_autograd(backward, setup_context=setup_context)
 

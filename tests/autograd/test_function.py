@@ -1,6 +1,7 @@
 """Custom autograd functions: static, with setup_context, and the early instance form."""
-import flambeau as torch
 import pytest
+
+import flambeau as torch
 from flambeau.autograd import Function, Variable
 from flambeau.autograd.function import once_differentiable
 

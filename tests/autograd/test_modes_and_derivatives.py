@@ -1,6 +1,7 @@
 """Switches (no_grad and friends), grad(), derivatives of functions, gradcheck, graph tools."""
-import flambeau as torch
 import pytest
+
+import flambeau as torch
 from flambeau.autograd import functional as AF
 
 

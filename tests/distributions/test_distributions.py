@@ -1,13 +1,15 @@
 """Distributions: densities, moments, streams of draws, shapes, errors, divergences, transformations."""
 import math
 
-import flambeau as torch
 import pytest
+
+import flambeau as torch
 from flambeau import distributions as D
 
 
 def close(a, b, tol=1e-4):
-    assert torch.allclose(torch.as_tensor(a, dtype=torch.float64), torch.as_tensor(b, dtype=torch.float64), atol=tol), (a, b)
+    a, b = torch.as_tensor(a, dtype=torch.float64), torch.as_tensor(b, dtype=torch.float64)
+    assert torch.allclose(a, b, atol=tol), (a, b)
 
 
 @pytest.mark.parametrize("make, value, log_prob", [
@@ -54,7 +56,8 @@ ALL = [
     lambda: D.Kumaraswamy(torch.ones(3), torch.ones(3)), lambda: D.Multinomial(4, torch.ones(3, 2)),
     lambda: D.NegativeBinomial(3.0, torch.rand(3)), lambda: D.RelaxedBernoulli(torch.tensor(1.0), torch.rand(3)),
     lambda: D.ContinuousBernoulli(torch.rand(3)), lambda: D.LogisticNormal(torch.zeros(3, 2), torch.ones(3, 2)),
-    lambda: D.FisherSnedecor(torch.ones(3) * 3, torch.ones(3) * 5), lambda: D.InverseGamma(torch.ones(3), torch.ones(3)),
+    lambda: D.FisherSnedecor(torch.ones(3) * 3, torch.ones(3) * 5), 
+    lambda: D.InverseGamma(torch.ones(3), torch.ones(3)),
     lambda: D.GeneralizedPareto(torch.zeros(3), torch.ones(3), torch.tensor([-0.2, 0.0, 0.2])),
     lambda: D.MixtureSameFamily(D.Categorical(torch.ones(3, 2)), D.Normal(torch.zeros(3, 2), torch.ones(2))),
     lambda: D.Independent(D.Normal(torch.zeros(3, 2), torch.ones(2)), 1),
@@ -105,8 +108,9 @@ def test_rsample_carries_gradients():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"Expected parameter scale \(Tensor of shape \(\)\) of distribution Normal\("
-                                         r"loc: 0.0, scale: -1.0\) to satisfy the constraint GreaterThan\(lower_bound=0.0\)"):
+    with pytest.raises(ValueError, match=r"Expected parameter scale \(Tensor of shape \(\)\) of distribution "
+                                         r"Normal\(loc: 0.0, scale: -1.0\) to satisfy the constraint "
+                                         r"GreaterThan\(lower_bound=0.0\)"):
         D.Normal(0.0, -1.0)
     with pytest.raises(ValueError, match="within the support"):
         D.Exponential(1.0).log_prob(torch.tensor(-1.0))

@@ -36,7 +36,8 @@ def autocast_decorator(instance: Any, func: Callable) -> Callable:
 
 
 class autocast:
-    """Context manager and decorator: operators choose their precision, matrix products and convolutions the 16-bit dtype.
+    """Context manager and decorator: operators choose their precision, matrix products and convolutions the 16-bit
+    dtype.
 
     device_type: "cpu" or "cuda". dtype: torch.bfloat16 (default on the CPU) or torch.float16. Nested contexts with
     enabled=False switch it off locally. The backward pass belongs outside; it uses the types of the forward pass.
@@ -142,7 +143,7 @@ def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: An
 
 
 def custom_bwd(bwd: Callable | None = None, *, device_type: str) -> Callable:
-    """Decorator for the backward of an autograd.Function whose forward has custom_fwd: runs in the same autocast state."""
+    """Decorator for the backward of an autograd.Function with custom_fwd: runs in the same autocast state."""
     if not isinstance(device_type, str):
         raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
     if bwd is None:

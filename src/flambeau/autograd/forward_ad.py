@@ -1,12 +1,12 @@
-"""Forward-mode differentiation by dual numbers is not offered; torch.func.jvp computes the same products in reverse mode."""
+"""Forward-mode differentiation by dual numbers is not offered; torch.func.jvp gives the same products."""
 from __future__ import annotations
 
 from typing import Any
 
 __all__ = ["dual_level", "make_dual", "unpack_dual", "enter_dual_level", "exit_dual_level"]
 
-_MESSAGE = "forward_ad: dual tensors are not supported; torch.func.jvp and torch.autograd.functional.jvp give the same " \
-    "Jacobian-vector products"
+_MESSAGE = ("forward_ad: dual tensors are not supported; torch.func.jvp and torch.autograd.functional.jvp give the "
+            "same Jacobian-vector products")
 
 
 def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:

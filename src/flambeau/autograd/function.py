@@ -19,10 +19,10 @@ import flambeau as torch
 
 __all__ = ["Function", "FunctionCtx", "NestedIOFunction", "once_differentiable", "InplaceFunction"]
 
-_FREED = ("Trying to backward through the graph a second time (or directly access saved tensors after they have already "
-          "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
-          "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
-          "saved tensors after calling backward.")
+_FREED = ("Trying to backward through the graph a second time (or directly access saved tensors after they have "
+          "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+          "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
+          "you need to access saved tensors after calling backward.")
 
 
 class FunctionCtx:
@@ -37,7 +37,7 @@ class FunctionCtx:
     needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
-        """Keep tensors (or None) for backward, which finds them in ctx.saved_tensors; checked against changes in place."""
+        """Keep tensors (or None) for backward, as ctx.saved_tensors; changes in place are detected."""
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
@@ -121,8 +121,8 @@ class _Node(FunctionCtx, torch._C._FunctionBase):
         cls = self._forward_cls
         backward, vjp = cls.backward, cls.vjp
         if backward is not Function.backward and vjp is not Function.vjp:
-            raise RuntimeError("Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should "
-                               "only implement one of them.")
+            raise RuntimeError("Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You "
+                               "should only implement one of them.")
         return functools.partial(vjp if vjp is not Function.vjp else backward, self)
 
     def apply(self, *args: Any) -> Any:

@@ -75,15 +75,16 @@ def _require_graph(outputs: tuple, strict: bool, kind: str) -> None:
                                "allowed in strict mode.")
         if not out.requires_grad:
             if kind == "hessian":
-                raise RuntimeError(f"The hessian of the user-provided function with respect to input {i} is independent "
-                                   "of the input. This is not allowed in strict mode. You should ensure that your "
-                                   "function is thrice differentiable and that the hessian depends on the inputs.")
+                raise RuntimeError(f"The hessian of the user-provided function with respect to input {i} is "
+                                   "independent of the input. This is not allowed in strict mode. You should ensure "
+                                   "that your function is thrice differentiable and that the hessian depends on the "
+                                   "inputs.")
             if kind == "jacobian":
                 raise RuntimeError("While computing the hessian, found that the jacobian of the user-provided function "
                                    f"with respect to input {i} is independent of the input. This is not allowed in "
                                    "strict mode. You should ensure that your function is twice differentiable and that "
-                                   "the jacobian depends on the inputs (this would be violated by a linear function for "
-                                   "example).")
+                                   "the jacobian depends on the inputs (this would be violated by a linear function "
+                                   "for example).")
             if kind == "grad_inputs":
                 raise RuntimeError(f"The gradient with respect to input {i} is independent of the inputs of the "
                                    "user-provided function. This is not allowed in strict mode.")
@@ -109,8 +110,8 @@ def _fill(grads: tuple, like: tuple, strict: bool, create_graph: bool, stage: st
         if g is None:
             if strict:
                 if stage == "double_back":
-                    raise RuntimeError(f"The jacobian of the user-provided function is independent of input {i}. This is "
-                                       "not allowed in strict mode.")
+                    raise RuntimeError(f"The jacobian of the user-provided function is independent of input {i}. This "
+                                       "is not allowed in strict mode.")
                 if stage == "double_back_trick":
                     raise RuntimeError(f"The gradient with respect to input {i} is independent of the inputs of the "
                                        "user-provided function. This is not allowed in strict mode.")
@@ -119,8 +120,8 @@ def _fill(grads: tuple, like: tuple, strict: bool, create_graph: bool, stage: st
             g = torch.zeros_like(ref)
         elif strict and create_graph and not g.requires_grad:
             if stage == "double_back":
-                raise RuntimeError(f"The hessian of the user-provided function is independent of input {i}. This is not "
-                                   "allowed in strict mode when create_graph=True.")
+                raise RuntimeError(f"The hessian of the user-provided function is independent of input {i}. This is "
+                                   "not allowed in strict mode when create_graph=True.")
             raise RuntimeError(f"The jacobian of the user-provided function is independent of input {i}. This is not "
                                "allowed in strict mode when create_graph=True.")
         out.append(g)
@@ -157,7 +158,8 @@ def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
                        "single element.")
         out_tuple, outputs = _as_tuple(func(*inputs), "outputs of the user-provided function", "jvp")
         _require_graph(outputs, strict, "outputs")
-        # The reverse product is linear in its vector u; its derivative with respect to u, times v, is the product wanted.
+        # The reverse product is linear in its vector u; its derivative with respect to u, times v, is the product
+        # wanted.
         u = tuple([torch.zeros_like(o, requires_grad=True) for o in outputs])
         first = _grad(outputs, inputs, u, True)
         _require_graph(first, strict, "grad_inputs")
@@ -177,9 +179,9 @@ def jacobian(func: Callable, inputs: Any, create_graph: bool = False, strict: bo
             [0., 4.]])
     """
     if strategy not in ("forward-mode", "reverse-mode"):
-        raise AssertionError("Expected strategy to be either \"forward-mode\" or \"reverse-mode\". Hint: If your function "
-                             "has more outputs than inputs, \"forward-mode\" tends to be more performant. Otherwise, "
-                             "prefer to use \"reverse-mode\".")
+        raise AssertionError("Expected strategy to be either \"forward-mode\" or \"reverse-mode\". Hint: If your "
+                             "function has more outputs than inputs, \"forward-mode\" tends to be more performant. "
+                             "Otherwise, prefer to use \"reverse-mode\".")
     if strategy == "forward-mode" and create_graph:
         raise NotImplementedError("torch.autograd.functional.jacobian: `create_graph=True` and "
                                   "`strategy=\"forward-mode\"` are not supported together (yet).")
@@ -206,8 +208,9 @@ def jacobian(func: Callable, inputs: Any, create_graph: bool = False, strict: bo
                         raise RuntimeError("The jacobian of the user-provided function is independent of input "
                                            f"{j}. This is not allowed in strict mode when create_graph=True.")
                     column.append(g)
-            rows_of.append(tuple([torch.stack(c).view(out.size() + x.size()) if c else x.new_zeros(out.size() + x.size())
-                                  for c, x in zip(columns, inputs)]))
+            sizes = [out.size() + x.size() for x in inputs]
+            rows_of.append(tuple([torch.stack(c).view(size) if c else x.new_zeros(size)
+                                  for c, x, size in zip(columns, inputs, sizes)]))
         result: Any = tuple(rows_of)
     result = _finish(result, create_graph, False)
     if not is_tuple:
@@ -226,7 +229,8 @@ def _scalar(out: Any, fn_name: str) -> Any:
 
 def hessian(func: Callable, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
             outer_jacobian_strategy: str = "reverse-mode") -> Any:
-    """The second derivatives of a scalar function: shape input.shape + input.shape, in tuples of tuples for several inputs.
+    """The second derivatives of a scalar function: shape input.shape + input.shape, in tuples of tuples for several
+    inputs.
 
     >>> torch.autograd.functional.hessian(lambda x: (x ** 3).sum(), torch.tensor([1., 2.]))
     tensor([[ 6.,  0.],

@@ -50,9 +50,9 @@ def _checked_inputs(inputs: tuple) -> list[int]:
                           "check will likely fail if all the inputs are not of double precision floating point or "
                           "complex. ", stacklevel=4)
         if any(stride == 0 and size > 1 for stride, size in zip(t.stride(), t.shape)):
-            raise RuntimeError(f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
-                               "non-overlapping to be able to compute the numerical gradients correctly. You should "
-                               "call .contiguous on the input before passing it to gradcheck.")
+            raise RuntimeError(f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that "
+                               "are non-overlapping to be able to compute the numerical gradients correctly. You "
+                               "should call .contiguous on the input before passing it to gradcheck.")
         t.retain_grad()
         chosen.append(i)
     if not chosen:
@@ -155,8 +155,8 @@ def _prefix(part: str | None) -> str:
 
 def _nondeterministic(s: _Settings) -> GradcheckError:
     return GradcheckError(
-        "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different "
-        "values, although analytical gradient matches numerical gradient."
+        "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives "
+        "different values, although analytical gradient matches numerical gradient."
         f"The tolerance for nondeterminism was {s.nondet_tol}.\nIf the operation is not deterministic by nature, pass "
         "`nondet_tol=<tol>`.")
 
@@ -357,7 +357,8 @@ def gradcheck(func: Callable, inputs: Any, *, eps: float = 1e-6, atol: float = 1
     if check_batched_grad and not check_backward_ad:
         raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
     if check_forward_ad or check_batched_forward_grad:
-        raise NotImplementedError("gradcheck: forward-mode differentiation is not supported; leave check_forward_ad False")
+        raise NotImplementedError("gradcheck: forward-mode differentiation is not supported; leave check_forward_ad "
+                                  "False")
     settings = _Settings(eps, atol, rtol, nondet_tol, bool(masked))
     try:
         _check(func, _as_tuple(inputs), settings, undefined=check_undefined_grad, batched=check_batched_grad,

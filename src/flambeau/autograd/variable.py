@@ -1,4 +1,4 @@
-"""Variable, the wrapper of early PyTorch: today every tensor is one, and Variable(t) gives a tensor over the same memory."""
+"""Variable, the wrapper of early PyTorch: every tensor is one, and Variable(t) is a tensor over the same memory."""
 from __future__ import annotations
 
 from typing import Any

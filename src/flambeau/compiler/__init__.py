@@ -16,8 +16,8 @@ _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-c
 _BACKENDS = ["eager", "inductor", "aot_eager"]
 
 
-def compile(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = None,  # noqa: A001
-            mode: str | None = None, options: dict | None = None, name: str | None = None,
+def compile(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None = None,  # noqa: A001
+            backend: Any = None, mode: str | None = None, options: dict | None = None, name: str | None = None,
             disable: bool = False) -> Any:
     """model (a function or module) in compiled form, or a decorator. The results are those of the original.
 
@@ -124,7 +124,8 @@ def list_backends(exclude_tags: tuple = ("debug", "experimental")) -> list[str]:
 class set_stance:
     """Accepted; a call, a with block and a decorator."""
 
-    def __init__(self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None) -> None:
+    def __init__(self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False,
+                 force_backend: Any = None) -> None:
         self.stance = stance
 
     def __call__(self, fn: Callable) -> Callable:

@@ -1,7 +1,7 @@
 """Messages between the processes of a group: one TCP connection a pair, a reading thread each.
 
-A message has a key; receive(peer, key) waits for the next one with that key. Readers always drain their sockets, so that
-sending never waits for the other side to ask.
+A message has a key; receive(peer, key) waits for the next one with that key. Readers always drain their sockets, so
+that sending never waits for the other side to ask.
 """
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ class ReduceOp:
 
 reduce_op = ReduceOp
 _COMBINE: dict[int, Callable] = {
-    ReduceOp.SUM: lambda a, b: a.add_(b), ReduceOp.AVG: lambda a, b: a.add_(b), ReduceOp.PRODUCT: lambda a, b: a.mul_(b),
+    ReduceOp.SUM: lambda a, b: a.add_(b), ReduceOp.AVG: lambda a, b: a.add_(b),
+    ReduceOp.PRODUCT: lambda a, b: a.mul_(b),
     ReduceOp.MIN: lambda a, b: torch.minimum(a, b), ReduceOp.MAX: lambda a, b: torch.maximum(a, b),
     ReduceOp.BAND: lambda a, b: a & b, ReduceOp.BOR: lambda a, b: a | b, ReduceOp.BXOR: lambda a, b: a ^ b}
 
@@ -378,8 +379,8 @@ def _value(data: bytearray, like: Any) -> Any:
     """A tensor of the type and shape of another from bytes."""
     expected = like.numel() * like.element_size()
     if len(data) != expected:
-        raise RuntimeError(f"torch.distributed: processes disagree about a tensor's size (got {len(data)} bytes, expected "
-                           f"{expected} for {tuple(like.shape)} of {like.dtype})")
+        raise RuntimeError(f"torch.distributed: processes disagree about a tensor's size (got {len(data)} bytes, "
+                           f"expected {expected} for {tuple(like.shape)} of {like.dtype})")
     if expected == 0:
         return like.new_empty(like.shape)
     return torch.frombuffer(data, dtype=like.dtype).reshape(like.shape)
@@ -663,7 +664,8 @@ class P2POp:
         if op not in (isend, irecv):
             raise ValueError("Invalid ``op``. Expected ``op`` to be of type ``torch.distributed.isend`` or "
                              "``torch.distributed.irecv``.")
-        self.op, self.tensor, self.peer, self.group, self.tag, self.group_peer = op, tensor, peer, group, tag, group_peer
+        self.op, self.tensor, self.tag = op, tensor, tag
+        self.peer, self.group, self.group_peer = peer, group, group_peer
 
 
 def batch_isend_irecv(p2p_op_list: list[P2POp]) -> list[Work]:

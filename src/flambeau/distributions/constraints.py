@@ -1,7 +1,7 @@
 """Regions that parameters and values of distributions must lie in.
 
-A Constraint tells with check(value) which of the values are inside; event_dim is the number of rightmost dimensions that
-make up one value.
+A Constraint tells with check(value) which of the values are inside; event_dim is the number of rightmost dimensions
+that make up one value.
 """
 from __future__ import annotations
 

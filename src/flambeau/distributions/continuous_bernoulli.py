@@ -121,7 +121,8 @@ class ContinuousBernoulli(BinaryParameter, ExponentialFamily):
 
     def icdf(self, value: Any) -> Any:
         cut = self._cut_probs()
-        inverse = (torch.log1p(-cut + value * (2.0 * cut - 1.0)) - torch.log1p(-cut)) / (torch.log(cut) - torch.log1p(-cut))
+        inverse = (torch.log1p(-cut + value * (2.0 * cut - 1.0)) - torch.log1p(-cut)) / (
+            torch.log(cut) - torch.log1p(-cut))
         return torch.where(self._stable(), inverse, value)
 
     def entropy(self) -> Any:

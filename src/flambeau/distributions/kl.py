@@ -1,4 +1,4 @@
-"""kl_divergence(p, q) and register_kl: closed forms of the Kullback-Leibler divergence, chosen by the classes of p and q.
+"""kl_divergence(p, q) and register_kl: closed forms of the Kullback-Leibler divergence, chosen by the classes.
 
 Divergences between two members of one exponential family, and between distributions on the real line of different
 families, follow from moments: KL = E_p[log p] - E_p[log q]. A support of p that q does not cover gives infinity.
@@ -250,8 +250,8 @@ def _laplace_laplace(p: Any, q: Any) -> Any:
 @register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
 def _lowrank_lowrank(p: Any, q: Any) -> Any:
     if p.event_shape != q.event_shape:
-        raise ValueError("KL-divergence between two Low Rank Multivariate Normals with different event shapes cannot be "
-                         "computed")
+        raise ValueError("KL-divergence between two Low Rank Multivariate Normals with different event shapes cannot "
+                         "be computed")
     wq, dq = q._unbroadcasted_cov_factor, q._unbroadcasted_cov_diag
     wp, dp = p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag
     term1 = _log_det(wq, dq, q._capacitance_tril) - _log_det(wp, dp, p._capacitance_tril)
@@ -301,7 +301,8 @@ def _lowrank_mvn(p: Any, q: Any) -> Any:
 @register_kl(MultivariateNormal, MultivariateNormal)
 def _mvn_mvn(p: Any, q: Any) -> Any:
     if p.event_shape != q.event_shape:
-        raise ValueError("KL-divergence between two Multivariate Normals with different event shapes cannot be computed")
+        raise ValueError("KL-divergence between two Multivariate Normals with different event shapes cannot be "
+                         "computed")
     half_term1 = q._half_log_det() - p._half_log_det()
     n = p.event_shape[0]
     batch = torch.broadcast_shapes(q._unbroadcasted_scale_tril.shape[:-2], p._unbroadcasted_scale_tril.shape[:-2])

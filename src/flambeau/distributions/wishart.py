@@ -80,7 +80,8 @@ class Wishart(ExponentialFamily):
     def _chi2_of(self, df: Any) -> Any:
         """The chi-squared variables of Bartlett's decomposition, with falling degrees of freedom."""
         p = self._event_shape[-1]
-        steps = torch.arange(p, dtype=self._unbroadcasted_scale_tril.dtype, device=self._unbroadcasted_scale_tril.device)
+        like = self._unbroadcasted_scale_tril
+        steps = torch.arange(p, dtype=like.dtype, device=like.device)
         return Chi2(df=df.unsqueeze(-1) - steps.expand(tuple(self._batch_shape) + (-1,)))
 
     def _expand_rest(self, new: Any, batch_shape: Any) -> None:
@@ -127,7 +128,8 @@ class Wishart(ExponentialFamily):
     def variance(self) -> Any:
         V = self.covariance_matrix
         diagonal = V.diagonal(dim1=-2, dim2=-1)
-        return self.df.view(self._batch_shape + (1, 1)) * (V.pow(2) + torch.einsum("...i,...j->...ij", diagonal, diagonal))
+        outer = torch.einsum("...i,...j->...ij", diagonal, diagonal)
+        return self.df.view(self._batch_shape + (1, 1)) * (V.pow(2) + outer)
 
     def _bartlett_sampling(self, sample_shape: Any = ()) -> Any:
         p = self._event_shape[-1]

@@ -137,8 +137,8 @@ def grad_and_value(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: 
             aux = None
             if has_aux:
                 if not (isinstance(output, tuple) and len(output) == 2):
-                    raise RuntimeError("grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) "
-                                       "if has_aux is True")
+                    raise RuntimeError("grad_and_value(f)(*args): output of function f should be a tuple: (output, "
+                                       "aux) if has_aux is True")
                 output, aux = output
             if not isinstance(output, torch.Tensor):
                 raise RuntimeError("grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got "
@@ -189,8 +189,8 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         aux = None
         if has_aux:
             if not (isinstance(output, tuple) and len(output) == 2):
-                raise RuntimeError("vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is "
-                                   "True")
+                raise RuntimeError("vjp(f, *primals): output of function f should be a tuple: (output, aux) if "
+                                   "has_aux is True")
             output, aux = output
         leaves, spec = tree_flatten(inputs)
         outs, out_spec = tree_flatten(output)
@@ -200,8 +200,8 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         given = cotangents[0] if len(cotangents) == 1 else cotangents
         vectors, vector_spec = tree_flatten(given)
         if vector_spec != out_spec:
-            raise RuntimeError(f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
-                               f"the function. cotangents: {vector_spec}, primal output: {out_spec}")
+            raise RuntimeError(f"Expected pytree structure of cotangents to be the same as pytree structure of "
+                               f"outputs to the function. cotangents: {vector_spec}, primal output: {out_spec}")
         with torch.enable_grad():
             grads = _differentiate(outs, [leaves[i] for i in places], vectors)
             result = [torch.zeros_like(x) if isinstance(x, torch.Tensor) else None for x in leaves]
@@ -227,7 +227,8 @@ def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, ha
         leaves, spec = tree_flatten(inputs)
         directions, direction_spec = tree_flatten(tangents)
         if spec != direction_spec:
-            raise RuntimeError("jvp(f, primals, tangents): Expected primals and tangents to have the same python structure.")
+            raise RuntimeError("jvp(f, primals, tangents): Expected primals and tangents to have the same python "
+                               "structure.")
         output = func(*inputs)
         aux = None
         if has_aux:

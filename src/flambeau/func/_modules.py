@@ -1,4 +1,4 @@
-"""Modules as functions: functional_call, stacked parameters of several models, batch norm without running statistics."""
+"""Modules as functions: functional_call, stacked parameters of several models, batch norm without statistics."""
 from __future__ import annotations
 
 from typing import Any, Callable, Sequence

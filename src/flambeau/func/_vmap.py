@@ -17,16 +17,17 @@ __all__ = ["vmap"]
 def _batch_plan(in_dims: Any, args: tuple, name: str) -> tuple[list, list, Any, int]:
     """The leaves of the arguments, the batched dimension of each (or None), their structure, and the batch size."""
     if not isinstance(in_dims, (int, tuple)):
-        raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially "
-                         f"nested) tuple matching the structure of inputs, got: {type(in_dims)}.")
+        raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a "
+                         f"(potentially nested) tuple matching the structure of inputs, got: {type(in_dims)}.")
     if not args:
-        raise ValueError(f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap "
-                         "over a function with no inputs. The latter is unsupported.")
+        raise ValueError(f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying "
+                         "to vmap over a function with no inputs. The latter is unsupported.")
     leaves, spec = tree_flatten(args)
     dims = _broadcast_to_and_flatten(in_dims, spec)
     if dims is None:
-        raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the structure of "
-                         f"inputs. in_dims has structure {tree_flatten(in_dims)[1]} but inputs has structure {spec}.")
+        raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the "
+                         f"structure of inputs. in_dims has structure {tree_flatten(in_dims)[1]} but inputs has "
+                         f"structure {spec}.")
     plan: list = []
     sizes = set()
     for leaf, dim in zip(leaves, dims):
@@ -34,15 +35,15 @@ def _batch_plan(in_dims: Any, args: tuple, name: str) -> tuple[list, list, Any, 
             plan.append(None)
             continue
         if not isinstance(dim, int):
-            raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={dim} for an input but in_dim must "
-                             "be either an integer dimension or None.")
+            raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={dim} for an input but "
+                             "in_dim must be either an integer dimension or None.")
         if not isinstance(leaf, torch.Tensor):
-            raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={dim} for an input but the input is "
-                             f"of type {type(leaf)}. We cannot vmap over non-Tensor arguments, please use None as the "
-                             "respective in_dim")
+            raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={dim} for an input but the "
+                             f"input is of type {type(leaf)}. We cannot vmap over non-Tensor arguments, please use "
+                             "None as the respective in_dim")
         if not -leaf.dim() <= dim < leaf.dim():
-            raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={dim} for some input, but that "
-                             f"input is a Tensor of dimensionality {leaf.dim()} so expected in_dim to satisfy "
+            raise ValueError(f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={dim} for some input, but "
+                             f"that input is a Tensor of dimensionality {leaf.dim()} so expected in_dim to satisfy "
                              f"-{leaf.dim()} <= in_dim < {leaf.dim()}.")
         plan.append(dim % leaf.dim())
         sizes.add(leaf.size(dim))
@@ -63,14 +64,15 @@ def _stack(outputs: list, out_dims: Any, name: str) -> Any:
     if dims is None and isinstance(out_dims, tuple) and len(out_dims) == 1:
         dims = [out_dims[0]] * spec.num_leaves
     if dims is None:
-        raise ValueError(f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
-                         f"outputs. out_dims has structure {tree_flatten(out_dims)[1]} but outputs has structure {spec}.")
+        raise ValueError(f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the "
+                         f"structure of outputs. out_dims has structure {tree_flatten(out_dims)[1]} but outputs "
+                         f"has structure {spec}.")
     joined = []
     for i, dim in enumerate(dims):
         values = [leaves[i] for leaves, _ in flat]
         if not isinstance(values[0], torch.Tensor):
-            raise ValueError(f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(values[0])}. Did you mean "
-                             f"to set out_dims= to None for output?")
+            raise ValueError(f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(values[0])}. Did "
+                             f"you mean to set out_dims= to None for output?")
         joined.append(values[0] if dim is None else torch.stack(values, dim))
     return tree_unflatten(joined, spec)
 

@@ -131,11 +131,11 @@ def wait(future: Any) -> Any:
 def freeze(mod: Any, preserved_attrs: Any = None, optimize_numerics: bool = True) -> Any:
     """The scripted module, which must be in eval mode, with its parameters no longer trainable."""
     if not builtins.isinstance(mod, ScriptModule):
-        raise RuntimeError("Freezing expects a ScriptModule as input. Please use torch.jit.script or torch.jit.trace to "
-                           "script your 'nn.Module'.")
+        raise RuntimeError("Freezing expects a ScriptModule as input. Please use torch.jit.script or torch.jit.trace "
+                           "to script your 'nn.Module'.")
     if mod.training:
-        raise RuntimeError("Freezing is currently only implemented for modules in eval mode. Please call .eval() on your "
-                           "module before freezing.")
+        raise RuntimeError("Freezing is currently only implemented for modules in eval mode. Please call .eval() on "
+                           "your module before freezing.")
     import copy
     frozen = script(copy.deepcopy(unscripted(mod)))
     for parameter in frozen.parameters():

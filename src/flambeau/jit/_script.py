@@ -39,8 +39,8 @@ class ScriptFunction:
 
     def save(self, f: Any, _extra_files: Any = None) -> None:
         """Functions cannot be saved: a file holds data, never code."""
-        raise NotImplementedError(f"torch.jit.save: cannot save the function {self.name}, files hold no code; put it into "
-                                  "a module of a class that the reading program imports")
+        raise NotImplementedError(f"torch.jit.save: cannot save the function {self.name}, files hold no code; put it "
+                                  "into a module of a class that the reading program imports")
 
 
 def _argument_checks(fn: Callable) -> dict[str, tuple[int, type]]:
@@ -160,8 +160,8 @@ def unscripted(module: Any) -> Any:
 def script(obj: Any, optimize: None = None, _frames_up: int = 0, _rcb: Any = None, example_inputs: Any = None) -> Any:
     """Check a function or module against TorchScript's language and return its scripted form, which runs as Python.
 
-    Functions become a ScriptFunction, modules a RecursiveScriptModule over the same parameters. Generators, try, lambda,
-    nested definitions and the like are refused with UnsupportedNodeError.
+    Functions become a ScriptFunction, modules a RecursiveScriptModule over the same parameters. Generators, try,
+    lambda, nested definitions and the like are refused with UnsupportedNodeError.
 
     >>> torch.jit.script(torch.nn.ReLU())
     RecursiveScriptModule(original_name=ReLU)

@@ -43,7 +43,8 @@ def _place(lines: list[str], node: Any, filename: str, first: int) -> str:
     """The line of a node with a mark under it."""
     line = lines[node.lineno - 1]
     width = max(1, (node.end_col_offset if node.end_lineno == node.lineno else len(line)) - node.col_offset)
-    return f'  File "{filename}", line {first + node.lineno - 1}\n{line}\n{" " * node.col_offset}{"~" * width} <--- HERE'
+    mark = " " * node.col_offset + "~" * width + " <--- HERE"
+    return f'  File "{filename}", line {first + node.lineno - 1}\n{line}\n{mark}'
 
 
 def source_of(fn: Any) -> tuple[str, str, int]:

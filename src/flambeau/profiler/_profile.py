@@ -268,7 +268,8 @@ class ExecutionTraceObserver:
 
     def register_callback(self, output_file_path: str) -> Any:
         """Raises NotImplementedError."""
-        raise NotImplementedError("ExecutionTraceObserver: execution traces are not recorded; use torch.profiler.profile")
+        raise NotImplementedError("ExecutionTraceObserver: execution traces are not recorded; use "
+                                  "torch.profiler.profile")
 
 
 class emit_nvtx:

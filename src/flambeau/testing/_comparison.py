@@ -161,7 +161,8 @@ def _compare_tensors(actual: Any, expected: Any, o: _Options, where: tuple) -> N
         raise differ("dtype", actual.dtype, expected.dtype)
     rtol, atol = o.tolerances(actual, expected)
     if rtol < 0 or atol < 0:
-        raise _Mismatch(f"assert_close: tolerances must not be negative (got rtol={rtol}, atol={atol})", ValueError, where)
+        raise _Mismatch(f"assert_close: tolerances must not be negative (got rtol={rtol}, atol={atol})", ValueError,
+                        where)
     actual, expected = actual.detach(), expected.detach()
     if actual.device.type == "meta" or expected.device.type == "meta":
         return

@@ -1,4 +1,4 @@
-"""Nested containers as flat lists and back: tree_flatten, tree_unflatten, tree_map and the registration of own types."""
+"""Nested containers as flat lists and back: tree_flatten, tree_unflatten, tree_map, registration of own types."""
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque, namedtuple
@@ -417,7 +417,8 @@ def treespec_dumps(treespec: TreeSpec) -> str:
             return {"type": None, "context": None, "children_spec": []}
         if spec.type not in (tuple, list, dict, OrderedDict, deque):
             raise NotImplementedError(f"No registered serialization name for {spec.type} found. Please register one.")
-        return {"type": spec.type.__name__, "context": spec.context, "children_spec": [pack(c) for c in spec.children_specs]}
+        return {"type": spec.type.__name__, "context": spec.context,
+                "children_spec": [pack(c) for c in spec.children_specs]}
 
     return json.dumps([1, pack(treespec)])
 

@@ -1,7 +1,7 @@
 """Checkpointing: saving memory by forgetting what a function saved for backward and running it again when needed.
 
-Method: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016. Two forms: with use_reentrant=False the saved
-tensors are replaced by placeholders, and the first one asked for triggers one recomputation that fills them all; with
+Method: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016. Two forms: with use_reentrant=False the
+saved tensors are replaced by placeholders, and the first one asked for triggers one recomputation that fills them all; with
 use_reentrant=True the function is one node of the graph whose backward runs forward and backward inside.
 """
 from __future__ import annotations
@@ -15,11 +15,10 @@ from flambeau.autograd.function import Function
 
 __all__ = ["checkpoint", "checkpoint_sequential", "CheckpointError", "CheckpointFunction", "check_backward_validity",
            "detach_variable", "get_device_states", "set_device_states", "noop_context_fn",
-           "set_checkpoint_early_stop", "set_checkpoint_debug_enabled", "DefaultDeviceType"]
+           "set_checkpoint_early_stop", "DefaultDeviceType"]
 
 _DEFAULT_CHECK = "default"
 _early_stop: bool | None = None
-_debug: bool | None = None
 
 
 class CheckpointError(RuntimeError):
@@ -56,17 +55,6 @@ def set_checkpoint_early_stop(enable: bool) -> Any:
         yield
     finally:
         _early_stop = previous
-
-
-@contextlib.contextmanager
-def set_checkpoint_debug_enabled(enabled: bool | None) -> Any:
-    """Within the block: whether errors list the operations' tensors; overrides the argument."""
-    global _debug
-    previous, _debug = _debug, enabled
-    try:
-        yield
-    finally:
-        _debug = previous
 
 
 def detach_variable(inputs: tuple) -> tuple:
@@ -107,7 +95,8 @@ class _Surroundings:
     def __init__(self, preserve_rng_state: bool, args: tuple) -> None:
         self.preserve = preserve_rng_state
         self.autocast = {"device_type": "cpu", "dtype": torch.get_autocast_dtype("cpu"),
-                         "enabled": torch.is_autocast_enabled("cpu"), "cache_enabled": torch.is_autocast_cache_enabled()}
+                         "enabled": torch.is_autocast_enabled("cpu"),
+                         "cache_enabled": torch.is_autocast_cache_enabled()}
         if preserve_rng_state:
             self.rng_state = torch.get_rng_state()
             self.devices, self.device_states = get_device_states(*args)
@@ -141,9 +130,9 @@ class CheckpointFunction(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         if not torch.autograd._is_checkpoint_valid():
-            raise RuntimeError("When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing "
-                               "an `inputs` parameter to .backward(). To resolve this error, you can either set "
-                               "use_reentrant=False, or call .backward() without passing the `inputs` argument.")
+            raise RuntimeError("When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or "
+                               "passing an `inputs` parameter to .backward(). To resolve this error, you can either "
+                               "set use_reentrant=False, or call .backward() without passing the `inputs` argument.")
         inputs = list(ctx.inputs)
         for place, tensor in zip(ctx.tensor_places, ctx.saved_tensors):
             inputs[place] = tensor
@@ -248,8 +237,9 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool | None = None
                debug: bool = False, early_stop: bool = True, **kwargs: Any) -> Any:
     """function(*args), whose intermediate values are computed again for backward instead of being kept.
 
-    use_reentrant: False is the form to choose; None means True, with a warning. preserve_rng_state (default True) repeats
-    dropout masks. determinism_check: "default" compares shapes and types of the two runs, "none" trusts them.
+    use_reentrant: False is the form to choose; None means True, with a warning. preserve_rng_state (default True)
+    repeats dropout masks. determinism_check: "default" compares shapes and types of the two runs, "none" trusts them.
+    debug is accepted: errors always list the tensors that differ.
 
     >>> from flambeau.utils.checkpoint import checkpoint
     >>> x = torch.ones(2, requires_grad=True)
@@ -260,9 +250,9 @@ def checkpoint(function: Callable, *args: Any, use_reentrant: bool | None = None
     if use_reentrant is None:
         warnings.warn("torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in "
                       "PyTorch 2.9, calling checkpoint without use_reentrant will raise an exception. "
-                      "use_reentrant=False is recommended, but if you need to preserve the current default behavior, you "
-                      "can pass use_reentrant=True. Refer to docs for more details on the differences between the two "
-                      "variants.", stacklevel=2)
+                      "use_reentrant=False is recommended, but if you need to preserve the current default behavior, "
+                      "you can pass use_reentrant=True. Refer to docs for more details on the differences between the "
+                      "two variants.", stacklevel=2)
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if use_reentrant:
@@ -285,9 +275,9 @@ def checkpoint_sequential(functions: Any, segments: int, input: Any, use_reentra
     if use_reentrant is None:
         warnings.warn("torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed "
                       "explicitly. In version 2.9 we will raise an exception if use_reentrant is not passed. "
-                      "use_reentrant=False is recommended, but if you need to preserve the current default behavior, you "
-                      "can pass use_reentrant=True. Refer to docs for more details on the differences between the two "
-                      "variants.", stacklevel=2)
+                      "use_reentrant=False is recommended, but if you need to preserve the current default behavior, "
+                      "you can pass use_reentrant=True. Refer to docs for more details on the differences between the "
+                      "two variants.", stacklevel=2)
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if kwargs:

@@ -14,8 +14,8 @@ class autocast(autocast_mode.autocast):
     """torch.amp.autocast("cpu", ...) under its early name."""
 
     def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
-        warnings.warn("`torch.cpu.amp.autocast(args...)` is deprecated. Please use `torch.amp.autocast('cpu', args...)` "
-                      "instead.", FutureWarning, stacklevel=2)
+        warnings.warn("`torch.cpu.amp.autocast(args...)` is deprecated. Please use `torch.amp.autocast('cpu', "
+                      "args...)` instead.", FutureWarning, stacklevel=2)
         if dtype is None:
             dtype = torch.bfloat16
         super().__init__("cpu", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)

@@ -14,8 +14,8 @@ class autocast(autocast_mode.autocast):
     """torch.amp.autocast("cuda", ...) under its early name."""
 
     def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
-        warnings.warn("`torch.cuda.amp.autocast(args...)` is deprecated. Please use `torch.amp.autocast('cuda', args...)` "
-                      "instead.", FutureWarning, stacklevel=2)
+        warnings.warn("`torch.cuda.amp.autocast(args...)` is deprecated. Please use `torch.amp.autocast('cuda', "
+                      "args...)` instead.", FutureWarning, stacklevel=2)
         if dtype is None:
             dtype = torch.float16
         super().__init__("cuda", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
