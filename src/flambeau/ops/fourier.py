@@ -21,7 +21,7 @@ _NUMPY_INVERSE = ("forward", "ortho", "backward")
 
 
 def _array(tensor):
-    return tensor.detach().resolve_conj().resolve_neg().numpy()
+    return tensor.resolve_conj().resolve_neg().detach().numpy()
 
 
 def _tensor(array):
@@ -40,9 +40,12 @@ def _c2c(x, dims, scale, forward):
     import numpy
     if not x.numel():
         return x.clone()
-    if forward:
-        return _tensor(numpy.fft.fftn(_array(x), axes=dims, norm=_NUMPY_FORWARD[scale]))
-    return _tensor(numpy.fft.ifftn(_array(x), axes=dims, norm=_NUMPY_INVERSE[scale]))
+    values = _array(x)
+    transform = numpy.fft.fft if forward else numpy.fft.ifft
+    norm = _NUMPY_FORWARD[scale] if forward else _NUMPY_INVERSE[scale]
+    for dim in dims:
+        values = transform(values, None, dim, norm)
+    return _tensor(values)
 
 
 def _r2c_backward(inputs, outputs, grads, needs):
@@ -57,7 +60,11 @@ def _r2c_backward(inputs, outputs, grads, needs):
 @primitive(_r2c_backward)
 def _r2c(x, dims, scale):
     import numpy
-    return _tensor(numpy.fft.rfftn(_array(x), axes=dims, norm=_NUMPY_FORWARD[scale]))
+    norm = _NUMPY_FORWARD[scale]
+    values = numpy.fft.rfft(_array(x), None, dims[-1], norm)
+    for dim in dims[:-1]:
+        values = numpy.fft.fft(values, None, dim, norm)
+    return _tensor(values)
 
 
 def _c2r_backward(inputs, outputs, grads, needs):
@@ -77,8 +84,8 @@ def _c2r(x, dims, scale, size):
     import numpy
     values = _array(x)
     norm = _NUMPY_INVERSE[scale]
-    if len(dims) > 1:
-        values = numpy.fft.ifftn(values, axes=dims[:-1], norm=norm)
+    for dim in dims[:-1]:
+        values = numpy.fft.ifft(values, None, dim, norm)
     return _tensor(numpy.fft.irfft(values, size, axis=dims[-1], norm=norm))
 
 
@@ -101,6 +108,9 @@ def _promoted(x, complex_wanted):
 
 def _resized(x, dims, sizes):
     """x cut or padded with zeros to the sizes along dims; -1 keeps."""
+    shape = x.shape
+    if all(shape[dim] == size for dim, size in zip(dims, sizes)):
+        return x
     pad = [0] * (2 * x.ndim)
     padded = False
     for dim, size in zip(dims, sizes):

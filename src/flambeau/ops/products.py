@@ -102,6 +102,9 @@ def kron(self, other):
     >>> torch.kron(torch.tensor([1, 10]), torch.tensor([1, 2]))
     tensor([ 1,  2, 10, 20])
     """
+    if self.ndim == 2 and other.ndim == 2:
+        (m, n), (p, q) = self.shape, other.shape
+        return (self.reshape(m, 1, n, 1) * other.reshape(1, p, 1, q)).reshape(m * p, n * q)
     ndim = max(self.ndim, other.ndim)
     a = [1] * (ndim - self.ndim) + list(self.shape)
     b = [1] * (ndim - other.ndim) + list(other.shape)

@@ -34,7 +34,14 @@ def movedim(self, source, destination):
     >>> torch.movedim(torch.zeros(2, 3, 4), 0, 2).shape
     torch.Size([3, 4, 2])
     """
-    return _move(self, [source], [destination])
+    ndim = self.ndim
+    if ndim == 0:
+        return _move(self, [source], [destination])
+    if not (-ndim <= source < ndim and -ndim <= destination < ndim):
+        wrap_dims((source, destination), ndim, "movedim")
+    order = list(range(ndim))
+    order.insert(destination % ndim, order.pop(source))
+    return self.permute(order)
 
 
 movedim.overload("movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)")(_move)
