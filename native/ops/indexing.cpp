@@ -218,6 +218,6 @@ Record nonzero{{.schema = {"nonzero(Tensor self) -> Tensor"},
                     FL_CHECK(c.preset[0]->dtype == DType::Int64, "nonzero: Expected out tensor to have scalar type Long but got scalar type", scalar_type_name(c.preset[0]->dtype));
                   c.ret(nonzero_of(c.tensor(0)));
                 },
-                .flags = kPrivate | kNoGrad, .doc = "The coordinates of the elements that are not zero, one a row."}};
+                .flags = kPrivate | kNoGrad | kOut, .doc = "The coordinates of the elements that are not zero, one a row."}};
 
 }  // namespace fl::ops

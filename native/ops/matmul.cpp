@@ -279,6 +279,14 @@ Record matmul{{.schema = {"matmul(Tensor self, Tensor other) -> Tensor"},
                    int64_t rows = 1;
                    for (int d = 0; d + 1 < x.dim(); ++d) rows *= x.size(d);
                    r = view(mm(reshape(x, IntView{rows, k}), y), IntView(size));
+                 } else if (x.dim() == 2 && y.dim() > 2 && x.requires_grad()) {  // fold the other way: x's gradient is then one product
+                   Dims size(y.sizes());
+                   size[y.dim() - 2] = n;
+                   size[y.dim() - 1] = m;
+                   int64_t rows = n;
+                   for (int d = 0; d + 2 < y.dim(); ++d) rows *= y.size(d);
+                   Tensor folded = view(mm(reshape(transpose(y, -2, -1), IntView{rows, k}), transpose(x, 0, 1)), IntView(size));
+                   r = transpose(folded, -2, -1);
                  } else {
                    Dims batch = broadcast_shapes(IntView(x.sizes().data, x.dim() - 2), IntView(y.sizes().data, y.dim() - 2));
                    int64_t count = 1;

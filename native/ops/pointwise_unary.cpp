@@ -78,8 +78,21 @@ UNARY(trunc, Trunc, Same, 0, g * 0, "Each element rounded towards zero.")
 UNARY(frac, Frac, Same, 0, g, "x - trunc(x).")
 UNARY(sign, Sign, Same, 0, g * 0, "-1, 0 or 1 by the sign of each element.")
 UNARY(relu, Relu, Same, kSaveResult, relu_backward(g, y), "max(x, 0).")
-UNARY(sinc, Sinc, Float, kSaveSelf,
-      g * cj(where(eq(x, 0), zeros_like_sizes({}, x.dtype()), (cos(x * kPi) * (x * kPi) - sin(x * kPi)) / (x * x * kPi))), "sin(pi x) / (pi x).")
+static Tensor sinc_of(const Tensor& x) {  // complex numbers: by the formula, 1 at 0
+  Tensor z = x * kPi;
+  return where(eq(x, 0), ones_like(x), sin(z) / where(eq(x, 0), ones_like(z), z));
+}
+Record sinc{{.schema = {"sinc(Tensor self) -> Tensor"},
+             .forward = [](Call& c) {
+               if (is_complex(c.tensor(0).dtype())) return c.ret(sinc_of(c.tensor(0)));
+               unary(c, cpu::Unary::Sinc, Kind::Float);
+             },
+             .gradient = [](Grad& G) {
+               Tensor x = G.in(0), safe = where(eq(x, 0), ones_like(x), x);
+               Tensor d = (cos(safe * kPi) * (safe * kPi) - sin(safe * kPi)) / (safe * safe * kPi);
+               G.set(0, G.grad() * cj(where(eq(x, 0), zeros_like_sizes({}, x.dtype()), d)));
+             },
+             .save = kSaveSelf, .flags = kAll | kElementwise, .doc = "sin(pi x) / (pi x)."}};
 UNARY(i0, I0, Float, kSaveSelf, g * special_i1(x), "The modified Bessel function of the first kind, order 0.")
 UNARY(deg2rad, Deg2rad, Float, 0, g * (kPi / 180), "Degrees to radians.")
 UNARY(rad2deg, Rad2deg, Float, 0, g * (180 / kPi), "Radians to degrees.")

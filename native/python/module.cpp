@@ -96,7 +96,8 @@ PyObject* broadcast_shapes_(PyObject*, PyObject* args) {
   FL_TRY
   Dims out(0);
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(args); ++k) {
-    Ptr t(PySequence_Tuple(PyTuple_GET_ITEM(args, k)));
+    PyObject* shape = PyTuple_GET_ITEM(args, k);
+    Ptr t(PyLong_Check(shape) ? PyTuple_Pack(1, shape) : PySequence_Tuple(shape));
     if (!t) return nullptr;
     Dims d(0);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(t.get()); ++i) {
@@ -133,6 +134,20 @@ PyObject* tensor_to(PyObject*, PyObject* const* a, Py_ssize_t n) {
   return wrap(t);
   FL_CATCH(nullptr)
 }
+// transpose_ and its kin: self becomes the view that was made of it, history included.
+PyObject* adopt_view(PyObject*, PyObject* const* a, Py_ssize_t n) {
+  FL_TRY
+  FL_CHECK_KIND(Type, n == 2 && is_tensor(a[0]) && is_tensor(a[1]), "_adopt_view: expected two Tensors");
+  Tensor self = unwrap(a[0]), view = unwrap(a[1]);
+  FL_CHECK(self->storage == view->storage, "_adopt_view: not a view of the tensor");
+  if (thread_state().grad_enabled && self.requires_grad()) check_inplace(self, "view");
+  set_geometry(*self.get(), view.sizes(), view.strides(), view->offset);
+  ++self->version();
+  if (view->grad_fn) set_history(self, view->grad_fn, uint32_t(view->output_nr));
+  Py_INCREF(a[0]);
+  return a[0];
+  FL_CATCH(nullptr)
+}
 // Puts a Python function into Tensor's dictionary.
 PyObject* add_methods(PyObject*, PyObject* dict) {
   PyObject *k, *v;
@@ -160,6 +175,7 @@ PyMethodDef functions[] = {
     {"_fail_allocation_after", fail_after, METH_O, "For tests: the n-th large allocation fails."},
     {"broadcast_shapes", broadcast_shapes_, METH_VARARGS, "The shape that all shapes broadcast to."},
     {"_tensor_to", FAST(tensor_to), METH_FASTCALL, "Conversion of type and layout."},
+    {"_adopt_view", FAST(adopt_view), METH_FASTCALL, "Gives a tensor the geometry and history of a view of it."},
     {"_add_tensor_methods", add_methods, METH_O, "Adds methods written in Python to Tensor."},
     {nullptr}};
 

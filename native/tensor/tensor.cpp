@@ -148,6 +148,8 @@ Dims dense_strides_like(IntView sizes, IntView strides) {
 }
 
 bool has_internal_overlap(IntView sizes, IntView strides) {
+  for (int64_t n : sizes)
+    if (n == 0) return false;
   for (int i = 0; i < sizes.n; ++i)
     if (strides[i] == 0 && sizes[i] > 1) return true;
   return false;

@@ -22,7 +22,7 @@ __all__ = [
     "is_deterministic_algorithms_warn_only_enabled", "set_deterministic_debug_mode", "get_deterministic_debug_mode",
     "set_float32_matmul_precision", "get_float32_matmul_precision", "set_flush_denormal", "set_warn_always", "is_warn_always_enabled", "result_type",
     "show_config", "memory_stats", "empty_cache", "is_inference", "is_same_size", "sym_int", "sym_float", "sym_max", "sym_min", "sym_not",
-    "is_conj", "is_neg", "is_distributed", "resolve_conj", "resolve_neg", "where", "nonzero", "SymInt", "SymFloat", "SymBool", "compiled_with_cxx11_abi",
+    "is_conj", "is_neg", "is_distributed", "resolve_conj", "resolve_neg", "where", "nonzero", "fill", "SymInt", "SymFloat", "SymBool", "compiled_with_cxx11_abi",
 ]
 
 
@@ -254,6 +254,11 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     return _where3(condition, input, other)
 
 
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor like input, filled with value (through which gradients flow if it is a tensor)."""
+    return input.clone().fill_(value)
+
+
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     """The coordinates of elements that are not zero: one a row, or one tensor a dimension with as_tuple.
 
@@ -440,6 +445,9 @@ class _Methods:
 
     def __dir__(self) -> list:
         return sorted(set(dir(type(self))) | set(self.__dict__))
+
+    def __rdiv__(self, other: Any) -> Tensor:
+        return self.reciprocal() * other
 
     def __rmatmul__(self, other: Tensor) -> Tensor:
         return _C._functions["matmul"](other, self)
@@ -640,6 +648,21 @@ for _name, _dtype in {"float": _C.float32, "double": _C.float64, "half": _C.floa
         return _to(self, _d, False, memory_format)
     _method.__name__, _method.__doc__ = _name, f"The tensor as {_dtype}."
     setattr(_Methods, _name, _method)
+
+def _view_inplace(name: str) -> None:
+    """NAME_: the tensor itself becomes the view."""
+    view = getattr(Tensor, name)
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return _C._adopt_view(self, view(self, *args, **kwargs))
+    method.__name__ = name + "_"
+    method.__doc__ = f"In-place {name}: self becomes the view."
+    setattr(_Methods, name + "_", method)
+
+
+for _name in ("transpose", "t", "squeeze", "unsqueeze", "as_strided"):
+    _view_inplace(_name)
+_Methods.swapaxes_ = _Methods.swapdims_ = _Methods.transpose_
 
 _PLAIN = {"__torch_function__", "__repr__", "__deepcopy__", "__copy__", "__reduce_ex__", "__setstate__", "__dir__"}
 _added = {}
