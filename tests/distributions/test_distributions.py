@@ -56,7 +56,7 @@ ALL = [
     lambda: D.Kumaraswamy(torch.ones(3), torch.ones(3)), lambda: D.Multinomial(4, torch.ones(3, 2)),
     lambda: D.NegativeBinomial(3.0, torch.rand(3)), lambda: D.RelaxedBernoulli(torch.tensor(1.0), torch.rand(3)),
     lambda: D.ContinuousBernoulli(torch.rand(3)), lambda: D.LogisticNormal(torch.zeros(3, 2), torch.ones(3, 2)),
-    lambda: D.FisherSnedecor(torch.ones(3) * 3, torch.ones(3) * 5), 
+    lambda: D.FisherSnedecor(torch.ones(3) * 3, torch.ones(3) * 5),
     lambda: D.InverseGamma(torch.ones(3), torch.ones(3)),
     lambda: D.GeneralizedPareto(torch.zeros(3), torch.ones(3), torch.tensor([-0.2, 0.0, 0.2])),
     lambda: D.MixtureSameFamily(D.Categorical(torch.ones(3, 2)), D.Normal(torch.zeros(3, 2), torch.ones(2))),

@@ -1,4 +1,4 @@
-"""Mixed precision: autocast takes a 16-bit type for products and convolutions, GradScaler keeps small gradients alive."""
+"""Mixed precision: autocast takes a 16-bit type for products and convolutions, GradScaler saves small gradients."""
 from flambeau.amp.autocast_mode import (
     _enter_autocast,
     _exit_autocast,

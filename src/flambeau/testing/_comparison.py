@@ -213,8 +213,8 @@ def _tensor_report(actual: Any, expected: Any, matches: Any, rtol: float, atol: 
 
 
 def assert_close(actual: Any, expected: Any, *, allow_subclasses: bool = True, rtol: float | None = None,
-                 atol: float | None = None, equal_nan: bool = False, check_device: bool = True, check_dtype: bool = True,
-                 check_layout: bool = True, check_stride: bool = False,
+                 atol: float | None = None, equal_nan: bool = False, check_device: bool = True,
+                 check_dtype: bool = True, check_layout: bool = True, check_stride: bool = False,
                  msg: str | Callable[[str], str] | None = None) -> None:
     """Raise AssertionError unless |actual - expected| <= atol + rtol * |expected| everywhere, in nested containers too.
 

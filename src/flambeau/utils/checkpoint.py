@@ -1,8 +1,8 @@
 """Checkpointing: saving memory by forgetting what a function saved for backward and running it again when needed.
 
 Method: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016. Two forms: with use_reentrant=False the
-saved tensors are replaced by placeholders, and the first one asked for triggers one recomputation that fills them all; with
-use_reentrant=True the function is one node of the graph whose backward runs forward and backward inside.
+saved tensors are replaced by placeholders, and the first one asked for triggers one recomputation that fills them all;
+with use_reentrant=True the function is one node of the graph whose backward runs forward and backward inside.
 """
 from __future__ import annotations
 

@@ -1,0 +1,109 @@
+"""Trees, futures, own operators, the profiler, hub, random state, device modules, processes."""
+import json
+from collections import OrderedDict, namedtuple
+
+import flambeau as torch
+import pytest
+from flambeau.utils import _pytree as tree
+
+Pair = namedtuple("Pair", "a b")
+
+
+def test_trees():
+    value = {"x": [1, (2, Pair(3, None))], "y": OrderedDict(z=4)}
+    leaves, spec = tree.tree_flatten(value)
+    assert leaves == [1, 2, 3, None, 4] and tree.tree_unflatten(leaves, spec) == value
+    assert tree.tree_map(lambda a, b: (a or 0) + (b or 0), value, value)["x"][1][1] == Pair(6, 0)
+    assert tree.tree_map_only(int, lambda x: x * 10, value)["y"]["z"] == 40
+    assert [tree.keystr(p) for p, _ in tree.tree_flatten_with_path(value)[0]][2] == "['x'][1][1].a"
+    assert tree.treespec_loads(tree.treespec_dumps(tree.tree_structure([1, (2,)]))) == tree.tree_structure([1, (2,)])
+    with pytest.raises(ValueError, match="holds 5 items"):
+        tree.tree_unflatten([1], spec)
+
+
+def test_futures():
+    future = torch.futures.Future()
+    doubled = future.then(lambda f: f.value() * 2)
+    future.set_result(21)
+    assert doubled.wait() == 42 and torch.futures.wait_all([future, doubled]) == [21, 42]
+    with pytest.raises(RuntimeError, match="only be marked completed once"):
+        future.set_result(1)
+
+
+def test_custom_op():
+    @torch.library.custom_op("tests::scale", mutates_args=())
+    def scale(x: torch.Tensor, k: float = 2.0) -> torch.Tensor:
+        return x * k
+
+    scale.register_autograd(lambda ctx, g: (g * ctx.k, None),
+                            setup_context=lambda ctx, inputs, output: setattr(ctx, "k", inputs[1]))
+    x = torch.ones(2, requires_grad=True)
+    scale(x, k=3.0).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_profiler(tmp_path):
+    with torch.profiler.profile(record_shapes=True) as prof:
+        with torch.profiler.record_function("mine"):
+            torch.ones(4, 4) @ torch.ones(4, 4)
+    names = [e.key for e in prof.key_averages()]
+    assert "mine" in names and "Self CPU time total" in prof.key_averages().table(sort_by="self_cpu_time_total")
+    prof.export_chrome_trace(str(tmp_path / "t.json"))
+    assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    plan = torch.profiler.schedule(wait=1, warmup=1, active=2, repeat=1)
+    assert [plan(i).value for i in range(6)] == [0, 1, 2, 3, 0, 0]
+
+
+def test_hub(tmp_path, monkeypatch):
+    (tmp_path / "hubconf.py").write_text("def one(n=1):\n    'gives n'\n    return n\n")
+    assert torch.hub.load(str(tmp_path), "one", n=5, source="local") == 5
+    assert torch.hub.list(str(tmp_path)) == ["one"] and torch.hub.help(str(tmp_path), "one") == "gives n"
+    with pytest.raises(NotImplementedError, match="not fetched from GitHub"):
+        torch.hub.load("pytorch/vision", "resnet18")
+    with pytest.raises(ConnectionError, match="cannot reach"):
+        torch.hub.load_state_dict_from_url("http://127.0.0.1:9/x.pt", model_dir=str(tmp_path))
+
+
+def test_random_state():
+    torch.manual_seed(0)
+    assert torch.allclose(torch.rand(2), torch.tensor([0.4963, 0.7682]), atol=1e-4)
+    with torch.random.fork_rng():
+        torch.rand(5)
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    torch.rand(2)
+    assert torch.equal(torch.rand(1), after)
+    state = torch.get_rng_state()
+    a = torch.rand(3)
+    torch.set_rng_state(state)
+    assert torch.equal(torch.rand(3), a) and torch.initial_seed() == 0
+
+
+def test_device_modules():
+    cuda = torch.cuda
+    assert not cuda.is_available() and cuda.device_count() == 0 and cuda.memory_allocated() == 0
+    cuda.manual_seed_all(1)
+    cuda.empty_cache()
+    assert not isinstance(torch.ones(1), cuda.FloatTensor)
+    with pytest.raises(AssertionError, match="CUDA"):
+        cuda.current_device()
+    with pytest.raises(RuntimeError, match="dummy base class Stream"):
+        cuda.Stream()
+    with pytest.raises(TypeError, match="not available"):
+        cuda.FloatTensor(2)
+    assert torch.accelerator.current_accelerator() is None and not torch.mps.is_available()
+    torch.backends.cudnn.benchmark = True
+    with torch.backends.cudnn.flags(benchmark=False):
+        assert not torch.backends.cudnn.benchmark
+    assert torch.backends.cudnn.benchmark and not torch.backends.mps.is_available()
+    torch.backends.cudnn.benchmark = False
+
+
+def work(index, factor):
+    assert index * factor < 2, "too large"
+
+
+def test_spawn():
+    torch.multiprocessing.spawn(work, args=(1,), nprocs=2)
+    with pytest.raises(torch.multiprocessing.ProcessRaisedException, match="too large"):
+        torch.multiprocessing.spawn(work, args=(2,), nprocs=2)
