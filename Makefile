@@ -1,8 +1,10 @@
 # What can be done with the project. `make help` lists it. The first target that needs them makes a virtual environment in
-# .venv, with CMake, ninja and the tools from PyPI, and builds the native core into build/ and src/flambeau/.
+# .venv, with CMake, ninja and the tools from PyPI, and builds the native core into build/ and src/flambeau/. Another Python beside it:
+# make test PYTHON=python3.13 VENV=.venv-3.13 BUILD=build-3.13
 
 PYTHON ?= python3
 VENV   ?= .venv
+BUILD  ?= build
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 SHARED ?= ../shared
 ISAS   ?=
@@ -18,7 +20,7 @@ NATIVE = $(shell git ls-files 'native/*.cpp' 'native/*.h' 2>/dev/null || find na
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##|^[a-z]+:  *##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) JOBS=$(JOBS) SHARED=$(SHARED)"
+	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) BUILD=$(BUILD) JOBS=$(JOBS) SHARED=$(SHARED)"
 
 $(TOOLS): requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,18 +29,18 @@ $(TOOLS): requirements-dev.txt
 	  pathlib.Path(sysconfig.get_path('purelib'), 'flambeau.pth').write_text('$(abspath src)\n')"
 	@touch $@
 
-build/CMakeCache.txt: $(TOOLS)
-	$(CMAKE) -S . -B build $(CMAKE_ARGS) $(if $(ISAS),"-DFLAMBEAU_ISAS=$(ISAS)") >build.log 2>&1 || { cat build.log; rm -f $@; exit 1; }
+$(BUILD)/CMakeCache.txt: $(TOOLS)
+	$(CMAKE) -S . -B $(BUILD) $(CMAKE_ARGS) $(if $(ISAS),"-DFLAMBEAU_ISAS=$(ISAS)") >build.log 2>&1 || { cat build.log; rm -f $@; exit 1; }
 	@touch $@
 
-build: build/CMakeCache.txt ## compile the native core (only what has changed)
-	@$(CMAKE) --build build -j $(JOBS)
-	@$(CMAKE) --install build --prefix src >build.log || { cat build.log; exit 1; }
+build: $(BUILD)/CMakeCache.txt ## compile the native core (only what has changed)
+	@$(CMAKE) --build $(BUILD) -j $(JOBS)
+	@$(CMAKE) --install $(BUILD) --prefix src >build.log || { cat build.log; exit 1; }
 
 demo: build ## learn handwritten digits: MNIST's in $FLAMBEAU_DATA, or scikit-learn's (PICTURES='a.png b.png')
-	@mkdir -p build/demo
-	$(PY) -m flambeau.examples.mnist --epochs $(if $(FLAMBEAU_DATA),1,8) --log-interval 200 --save build/demo/digits.pt \
-	  --plots build/demo $(if $(PICTURES),--predict $(PICTURES))
+	@mkdir -p $(BUILD)/demo
+	$(PY) -m flambeau.examples.mnist --epochs $(if $(FLAMBEAU_DATA),1,8) --log-interval 200 --save $(BUILD)/demo/digits.pt \
+	  --plots $(BUILD)/demo $(if $(PICTURES),--predict $(PICTURES))
 
 test: build ## build, then all tests but the long ones
 	$(PY) -m pytest -q -n 2 $(TESTS)
@@ -69,7 +71,7 @@ ratchet: build ## both, against the counts that were reached before (tests/ratch
 
 bench: build ## speed of the operators, if the benchmarks lie beside the project (ONLY='gemm/*')
 	$(call need_shared,bench)
-	$(PY) $(SHARED)/bench/bench.py --module flambeau $(if $(ONLY),--only '$(ONLY)') --json build/bench.json
+	$(PY) $(SHARED)/bench/bench.py --module flambeau $(if $(ONLY),--only '$(ONLY)') --json $(BUILD)/bench.json
 
 build-sanitize/CMakeCache.txt: $(TOOLS)
 	$(CMAKE) -S . -B build-sanitize $(CMAKE_ARGS) -DFLAMBEAU_SANITIZE=ON -DFLAMBEAU_ISAS=v3 >build.log 2>&1 || { cat build.log; exit 1; }
@@ -89,4 +91,4 @@ wheel: $(TOOLS) ## a wheel in dist/
 	@ls -l dist
 
 clean: ## remove what was built; the virtual environment stays
-	rm -rf build build-sanitize build-wheel build.log dist src/flambeau/_C*.so
+	rm -rf $(BUILD) build-sanitize build-wheel build.log dist src/flambeau/_C*.so
