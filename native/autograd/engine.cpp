@@ -1,7 +1,7 @@
 // The backward pass. Nodes run in descending order of creation: a consumer is always newer than its producers, so every node has its
 // whole gradient when its turn comes and no counting pass is needed.
 #include <algorithm>
-#include <cmath>
+#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -76,7 +76,9 @@ class Backward {
   Tensor* buffer(Node* n) {
     if (__builtin_expect(n->run == nullptr, 1)) {
       n->run = this;
-      n->pending = static_cast<Tensor*>(std::calloc(size_t(n->meta.size()), sizeof(Tensor)));
+      size_t bytes = size_t(n->meta.size()) * sizeof(Tensor);
+      n->pending = static_cast<Tensor*>(allocate(bytes));
+      std::memset(static_cast<void*>(n->pending), 0, bytes);
       n->ref();
       push(n);
     } else if (n->run != this) {  // the same node in an outer pass that is under way
@@ -94,19 +96,29 @@ class Backward {
     heap_items_.push_back({n->seq, n});
     std::push_heap(heap_items_.begin(), heap_items_.end(), [](auto& a, auto& b) { return a.seq < b.seq; });
   }
-  std::vector<Tensor> take(Node* n) {
-    std::vector<Tensor> g;
-    if (n->run == this) {
-      g.reserve(size_t(n->meta.size()));
-      for (int k = 0; k < n->meta.size(); ++k) g.push_back(std::move(n->pending[k]));
-      std::free(n->pending);
-      n->pending = nullptr;
-      n->run = nullptr;
-    } else {
-      g = std::move(others_[n]);
-      others_.erase(n);
+  // The gradients that arrived at a node, taken out of it.
+  struct Arrived {
+    Tensor* data;
+    int n;
+    std::vector<Tensor> other;  // when they were kept apart
+    Arrived(Tensor* d, int count) : data(d), n(count) {}
+    explicit Arrived(std::vector<Tensor> kept) : data(nullptr), n(int(kept.size())), other(std::move(kept)) { data = other.data(); }
+    Arrived(const Arrived&) = delete;
+    ~Arrived() {
+      if (!other.empty() || !data) return;
+      for (int k = 0; k < n; ++k) data[k].~Tensor();
+      deallocate(data, size_t(n) * sizeof(Tensor));
     }
-    return g;
+    Tensor& operator[](int64_t k) { return data[k]; }
+  };
+  Arrived take(Node* n) {
+    if (n->run == this) {
+      n->run = nullptr;
+      return Arrived(std::exchange(n->pending, nullptr), n->meta.size());
+    }
+    std::vector<Tensor> kept = std::move(others_[n]);
+    others_.erase(n);
+    return Arrived(std::move(kept));
   }
   void drop(Node* n) {
     take(n);
@@ -183,10 +195,14 @@ void Backward::plan() {
 }
 
 void Backward::run_node(Node* n) {
-  std::vector<Tensor> grads = take(n);
+  Arrived grads = take(n);
   for (auto& h : n->tensor_hooks)
     if (grads[h.nr].defined()) grads[h.nr] = python_hooks.run_tensor_hooks(h.dict, grads[h.nr]);
-  if (n->pre_hooks) python_hooks.run_pre_hooks(n->pre_hooks, grads);
+  if (n->pre_hooks) {
+    std::vector<Tensor> list(grads.data, grads.data + grads.n);
+    python_hooks.run_pre_hooks(n->pre_hooks, list);
+    for (int k = 0; k < grads.n; ++k) grads[k] = list[size_t(k)];
+  }
   for (auto& r : n->retained)
     if (grads[r.nr].defined()) {
       Tensor keep = thread_state().grad_enabled ? grads[r.nr] : alias(grads[r.nr]);
@@ -217,9 +233,9 @@ void Backward::run_node(Node* n) {
     out = many.data();
   }
   std::vector<Tensor> grads_for_hooks;
-  if (n->hooks) grads_for_hooks = grads;
+  if (n->hooks) grads_for_hooks.assign(grads.data, grads.data + grads.n);
   try {
-    n->apply(grads.data(), out);
+    n->apply(grads.data, out);
   } catch (...) {
     if (n->trace) python_hooks.report_trace(n->trace, n->name());
     throw;

@@ -220,7 +220,7 @@ void OpNode::apply(const Tensor* grads, Tensor* out) {
   for (int k = 0; k < meta.size(); ++k) any |= grads[k].defined();
   if (!any) return;
   FL_CHECK_KIND(NotImplemented, op->gradient, "the derivative for '", op->name, "' is not implemented.");
-  Grad g{*this, grads, out, {}};
+  Grad g{*this, grads, out};
   op->gradient(g);
 }
 
@@ -255,8 +255,7 @@ std::vector<Tensor> Grad::in_list(int arg) const {
 Tensor Grad::result(int k) const { return node.saved[node.saved_out[k]].get(node); }
 Value Grad::value(int arg) const {
   if (!is_tensor(arg)) return node.args[arg];
-  alive.push_back(in(arg));
-  return Value(alive.back());
+  return Value(alive.emplace(in(arg)));
 }
 static const OutputMeta* edge_meta(const Edge& e) { return e.fn ? &e.fn->meta[e.nr] : nullptr; }
 IntView Grad::sizes(int arg, int item) const {

@@ -111,7 +111,7 @@ struct Grad {
   DType out_dtype(int k = 0) const { return node.meta[k].dtype; }
   void set(int arg, Tensor g) const;
   void set(int arg, int item, Tensor g) const;
-  mutable std::vector<Tensor> alive;
+  mutable Small<Tensor, 4> alive;  // what value() handed out
 };
 
 Edge gradient_edge(const Tensor& t);          // owned references inside

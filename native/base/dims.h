@@ -36,9 +36,19 @@ class Dims {
   Dims() : n_(0) {}
   explicit Dims(int n) : n_(n) { if (n > kInline) heap_ = new int64_t[size_t(n)]; }
   Dims(int n, int64_t value) : Dims(n) { for (int i = 0; i < n; ++i) data()[i] = value; }
-  Dims(IntView v) : Dims(v.n) { if (v.n) std::memcpy(data(), v.data, size_t(v.n) * 8); }
+  Dims(IntView v) : Dims(v.n) {
+    int64_t* to = data();
+    for (int i = 0; i < v.n; ++i) to[i] = v.data[i];
+  }
   Dims(std::initializer_list<int64_t> l) : Dims(IntView(l)) {}
-  Dims(const Dims& o) : Dims(IntView(o.data(), o.n_)) {}
+  Dims(const Dims& o) : n_(o.n_) {
+    if (n_ > kInline) {
+      heap_ = new int64_t[size_t(n_)];
+      std::memcpy(heap_, o.heap_, size_t(n_) * 8);
+    } else {
+      std::memcpy(inline_, o.inline_, sizeof inline_);  // all of it: a copy of known size
+    }
+  }
   Dims(Dims&& o) noexcept : n_(o.n_) { take(o); }
   Dims& operator=(const Dims& o) { if (this != &o) { Dims t(o); clear(); n_ = t.n_; take(t); } return *this; }
   Dims& operator=(Dims&& o) noexcept { if (this != &o) { clear(); n_ = o.n_; take(o); } return *this; }
@@ -59,9 +69,9 @@ class Dims {
 
  private:
   void clear() { if (n_ > kInline) delete[] heap_; n_ = 0; }
-  void take(Dims& o) { if (n_ > kInline) { heap_ = o.heap_; o.n_ = 0; } else std::memcpy(inline_, o.inline_, size_t(n_) * 8); }
+  void take(Dims& o) { if (n_ > kInline) { heap_ = o.heap_; o.n_ = 0; } else std::memcpy(inline_, o.inline_, sizeof inline_); }
   int n_;
-  union { int64_t inline_[kInline]; int64_t* heap_; };
+  union { int64_t inline_[kInline] = {}; int64_t* heap_; };
 };
 
 }  // namespace fl

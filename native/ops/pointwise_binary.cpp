@@ -13,7 +13,7 @@ Value vconj(const Value& v, std::vector<Tensor>& keep) {  // conjugate of a kept
   }
   return v.tag == Value::ComplexTag ? Value(v.z[0], -v.z[1]) : v;
 }
-struct Keep { std::vector<Tensor> list; Keep() { list.reserve(8); } };
+struct Keep { std::vector<Tensor> list; };
 bool is_one(const Value& v) { return v.tag == Value::IntTag ? v.i == 1 : v.tag == Value::FloatTag ? v.d == 1 : v.tag == Value::BoolTag && v.b; }
 void check_zero_division(const Call&, DType t) {
   if (!is_integral(t)) return;
