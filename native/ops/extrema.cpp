@@ -37,6 +37,7 @@ void dim_forward(Call& c, cpu::Reduce op) {
   check_dim_not_empty(c.op.name, x, d);
   uint64_t mask = x.dim() ? uint64_t(1) << d : 0;
   bool keepdim = c.flag(2);
+  check_out(c, {x.dtype(), DType::Int64});
   Dims sizes = reduced_sizes(x.sizes(), mask, keepdim);
   Tensor values = c.result(sizes, x.dtype()), indices = c.result(sizes, DType::Int64);
   run_reduce(op, x, mask, keepdim, values, indices);
@@ -80,6 +81,7 @@ static void arg_forward(Call& c, cpu::Reduce op) {
   } else {
     FL_CHECK_KIND(Index, x.numel() > 0, c.op.name, "(): Expected reduction dim to be specified for input.numel() == 0.");
   }
+  check_out(c, {DType::Int64});
   const Tensor& out = c.result(reduced_sizes(x.sizes(), mask, c.flag(2)), DType::Int64);
   run_reduce(op, x, mask, c.flag(2), out);
 }
@@ -102,6 +104,7 @@ static Record aminmax{{.schema = {"aminmax(Tensor self, *, int? dim=None, bool k
                          } else {
                            FL_CHECK(x.numel() > 0, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.");
                          }
+                         check_out(c, {x.dtype(), x.dtype()});
                          Dims sizes = reduced_sizes(x.sizes(), mask, c.flag(2));
                          Tensor low = c.result(sizes, x.dtype()), high = c.result(sizes, x.dtype());
                          run_reduce(cpu::Reduce::Aminmax, x, mask, c.flag(2), low, high);

@@ -112,6 +112,7 @@ void one_each(Call& c, int64_t dim, bool keepdim, LineKernel kernel) {
   const Tensor& x = c.tensor(0);
   int d = wrap_dim(dim, x.dim());
   check_dim_not_empty(c.op.name, x, d);
+  check_out(c, {x.dtype(), DType::Int64});
   uint64_t mask = x.dim() ? uint64_t(1) << d : 0;
   Dims sizes = reduced_sizes(x.sizes(), mask, keepdim), whole = reduced_sizes(x.sizes(), mask, true);
   Tensor values = c.result(sizes, x.dtype()), indices = c.result(sizes, DType::Int64);

@@ -105,6 +105,18 @@ void check_dim_not_empty(const char* op, const Tensor& x, int dim) {
   FL_CHECK_KIND(Index, x.dim() == 0 || x.size(dim) != 0, op, "(): Expected reduction dim ", dim, " to have non-zero size.");
 }
 
+void check_out(const Call& c, std::initializer_list<DType> types) {
+  if (c.mode != Mode::Out) return;
+  int k = 0;
+  for (DType t : types) {
+    const TensorImpl* out = c.preset[k++];
+    if (!out) continue;
+    FL_CHECK(out->dtype == t, "Expected out tensor to have dtype ", dtype_name(t), ", but got ", dtype_name(out->dtype), " instead");
+    FL_CHECK(!may_overlap(*out, *c.tensor(0).get()), "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+             "location. Please clone() the tensor before performing the operation.");
+  }
+}
+
 Tensor share_evenly(const Tensor& g, const Tensor& x, const Tensor& result, uint64_t mask) {
   Tensor hit = eq(x, result), count = hit;
   if (x.dim()) {
