@@ -15,8 +15,8 @@ void check_orderable(const char* kernel, DType t) {
 
 void whole_forward(Call& c, cpu::Reduce op) {
   const Tensor& x = c.tensor(0);
-  check_orderable(op == cpu::Reduce::Amax ? "max_all" : "min_all", x.dtype());
   FL_CHECK(x.numel() > 0, c.op.name, "(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.");
+  check_orderable(op == cpu::Reduce::Amax ? "max_all" : "min_all", x.dtype());
   const Tensor& out = c.result(IntView(), x.dtype());
   run_reduce(op, x, all_dims(x.dim()), false, out);
 }
@@ -31,12 +31,13 @@ void whole_gradient(Grad& G) {
 }
 void dim_forward(Call& c, cpu::Reduce op) {
   const Tensor& x = c.tensor(0);
-  FL_CHECK(!is_complex(x.dtype()), c.op.name, "(): does not support complex input");
-  check_orderable(c.op.name, x.dtype());
   int d = wrap_dim(c.integer(1), x.dim());
   check_dim_not_empty(c.op.name, x, d);
+  FL_CHECK(!is_complex(x.dtype()), c.op.name, "(): does not support complex input");
+  check_orderable(c.op.name, x.dtype());
   uint64_t mask = x.dim() ? uint64_t(1) << d : 0;
   bool keepdim = c.flag(2);
+  check_out(c, {x.dtype(), DType::Int64});
   Dims sizes = reduced_sizes(x.sizes(), mask, keepdim);
   Tensor values = c.result(sizes, x.dtype()), indices = c.result(sizes, DType::Int64);
   run_reduce(op, x, mask, keepdim, values, indices);
@@ -80,6 +81,7 @@ static void arg_forward(Call& c, cpu::Reduce op) {
   } else {
     FL_CHECK_KIND(Index, x.numel() > 0, c.op.name, "(): Expected reduction dim to be specified for input.numel() == 0.");
   }
+  check_out(c, {DType::Int64});
   const Tensor& out = c.result(reduced_sizes(x.sizes(), mask, c.flag(2)), DType::Int64);
   run_reduce(op, x, mask, c.flag(2), out);
 }
@@ -93,7 +95,6 @@ Record argmin{{.schema = {"argmin(Tensor self, int? dim=None, bool keepdim=False
 static Record aminmax{{.schema = {"aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)"},
                        .forward = [](Call& c) {
                          const Tensor& x = c.tensor(0);
-                         check_orderable("aminmax_cpu", x.dtype());
                          uint64_t mask = all_dims(x.dim());
                          if (c.has(1)) {
                            int d = wrap_dim(c.integer(1), x.dim());
@@ -102,6 +103,8 @@ static Record aminmax{{.schema = {"aminmax(Tensor self, *, int? dim=None, bool k
                          } else {
                            FL_CHECK(x.numel() > 0, "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.");
                          }
+                         check_orderable("aminmax_cpu", x.dtype());
+                         check_out(c, {x.dtype(), x.dtype()});
                          Dims sizes = reduced_sizes(x.sizes(), mask, c.flag(2));
                          Tensor low = c.result(sizes, x.dtype()), high = c.result(sizes, x.dtype());
                          run_reduce(cpu::Reduce::Aminmax, x, mask, c.flag(2), low, high);

@@ -187,8 +187,8 @@ static Record native_layer_norm{{.schema = {"native_layer_norm(Tensor input, int
 Record rms_norm{{.schema = {"rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor"},
                  .forward = [](Call& c) {
                    Tensor x = c.tensor(0), weight = c.optional(2);
-                   if (!is_complex(x.dtype()) && (!weight.defined() || weight.dtype() == x.dtype())) return c.ret(rms_norm_stats(x, c.arg(1), c.arg(2), c.arg(3)));
-                   // Mixed or complex types: in operators, in PyTorch's order of conversions.
+                   if (!is_complex(x.dtype()) && x.is_contiguous() && (!weight.defined() || weight.dtype() == x.dtype())) return c.ret(rms_norm_stats(x, c.arg(1), c.arg(2), c.arg(3)));
+                   // Mixed or complex types, other memory orders: in operators, in PyTorch's order of conversions.
                    check_rows(x, c.ints(1), weight, Tensor(), "");
                    DType t = x.dtype(), wide = is_reduced_float(t) ? DType::Float32 : t;
                    double eps = c.has(3) ? c.real(3) : real_type(t) == DType::Float64 ? std::numeric_limits<double>::epsilon() : double(std::numeric_limits<float>::epsilon());

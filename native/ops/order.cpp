@@ -87,10 +87,11 @@ static Record argsort_stable{{.schema = {"argsort.stable(Tensor self, *, bool st
 Record topk{{.schema = {"topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)"},
              .forward = [](Call& c) {
                const Tensor& x = c.tensor(0);
-               FL_CHECK(!is_complex(x.dtype()) && x.dtype() != DType::Bool, " topk does not support ", is_complex(x.dtype()) ? "complex" : "bool", " dtypes on CPU");
                int d = wrap_dim(c.integer(2), x.dim());
                int64_t k = c.integer(1), n = x.dim() ? x.size(d) : 1;
                FL_CHECK(k >= 0 && k <= n, "selected index k out of range");
+               FL_CHECK(!is_complex(x.dtype()) && x.dtype() != DType::Bool, is_complex(x.dtype()) ? " topk does not support complex" : "topk does not support bool", " dtypes on CPU");
+               check_out(c, {x.dtype(), DType::Int64});
                Dims sizes(x.sizes());
                if (x.dim()) sizes[d] = k;
                Tensor values = c.result(sizes, x.dtype()), indices = c.result(sizes, DType::Int64);
@@ -112,6 +113,7 @@ void one_each(Call& c, int64_t dim, bool keepdim, LineKernel kernel) {
   const Tensor& x = c.tensor(0);
   int d = wrap_dim(dim, x.dim());
   check_dim_not_empty(c.op.name, x, d);
+  check_out(c, {x.dtype(), DType::Int64});
   uint64_t mask = x.dim() ? uint64_t(1) << d : 0;
   Dims sizes = reduced_sizes(x.sizes(), mask, keepdim), whole = reduced_sizes(x.sizes(), mask, true);
   Tensor values = c.result(sizes, x.dtype()), indices = c.result(sizes, DType::Int64);
@@ -131,18 +133,19 @@ void dim_gradient(Grad& G, int dim_at) {
   if (G.grad().defined()) G.set(0, place_reduced(G.grad(), G.result(1), G.sizes(0), G.arg(dim_at).i, G.arg(dim_at + 1).b));
 }
 void median_dim(Call& c, bool ignore_nan) {
-  check_real("median_cpu", c.tensor(0).dtype(), false);
+  check_dim_not_empty(c.op.name, c.tensor(0), wrap_dim(c.integer(1), c.tensor(0).dim()));
+  check_real("median_out", c.tensor(0).dtype(), false);
   one_each(c, c.integer(1), c.flag(2), ignore_nan ? LineKernel([](const Call&, const Tensor& x, const cpu::Lines& l, void* v, int64_t* i) {
              cpu::median(x.dtype(), l, x.bytes(), v, i, true);
            }) : LineKernel([](const Call&, const Tensor& x, const cpu::Lines& l, void* v, int64_t* i) { cpu::median(x.dtype(), l, x.bytes(), v, i, false); }));
 }
 void median_all(Call& c, bool ignore_nan) {
-  check_real("median_cpu", c.tensor(0).dtype(), false);
+  if (c.tensor(0).numel()) check_real("median_cpu", c.tensor(0).dtype(), false);
   Tensor x = contiguous_of(c.tensor(0));
   const Tensor& out = c.result(IntView(), x.dtype());
   if (x.numel() == 0) {
     int64_t lowest = x.dtype() == DType::Int64 ? std::numeric_limits<int64_t>::min() : x.dtype() == DType::Int32 ? std::numeric_limits<int32_t>::min() : 0;
-    return fill_values(out, is_floating(x.dtype()) ? Value(std::numeric_limits<double>::quiet_NaN()) : Value(lowest));
+    return fill_values(out, !is_integral(x.dtype()) ? Value(std::numeric_limits<double>::quiet_NaN()) : Value(lowest));
   }
   cpu::Lines line;
   line.n = x.numel();
@@ -178,6 +181,7 @@ static Record nanmedian{{.schema = {"nanmedian.dim(Tensor self, int dim, bool ke
                          .gradient = [](Grad& G) { dim_gradient(G, 1); }, .save = save_out(1), .flags = kBoth | kOut, .nodes = {"NanmedianBackward1"}}};
 static Record mode{{.schema = {"mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)"},
                     .forward = [](Call& c) {
+                      check_dim_not_empty(c.op.name, c.tensor(0), wrap_dim(c.integer(1), c.tensor(0).dim()));
                       check_real("mode_cpu", c.tensor(0).dtype(), true);
                       one_each(c, c.integer(1), c.flag(2), [](const Call&, const Tensor& x, const cpu::Lines& l, void* v, int64_t* i) { cpu::mode(x.dtype(), l, x.bytes(), v, i); });
                     },

@@ -105,6 +105,18 @@ void check_dim_not_empty(const char* op, const Tensor& x, int dim) {
   FL_CHECK_KIND(Index, x.dim() == 0 || x.size(dim) != 0, op, "(): Expected reduction dim ", dim, " to have non-zero size.");
 }
 
+void check_out(const Call& c, std::initializer_list<DType> types) {
+  if (c.mode != Mode::Out) return;
+  int k = 0;
+  for (DType t : types) {
+    const TensorImpl* out = c.preset[k++];
+    if (!out) continue;
+    FL_CHECK(out->dtype == t, "Expected out tensor to have dtype ", dtype_name(t), ", but got ", dtype_name(out->dtype), " instead");
+    FL_CHECK(!may_overlap(*out, *c.tensor(0).get()), "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+             "location. Please clone() the tensor before performing the operation.");
+  }
+}
+
 Tensor share_evenly(const Tensor& g, const Tensor& x, const Tensor& result, uint64_t mask) {
   Tensor hit = eq(x, result), count = hit;
   if (x.dim()) {
@@ -234,7 +246,13 @@ namespace {
 void extremum(Call& c, cpu::Reduce op) {
   const Tensor& x = c.tensor(0);
   uint64_t mask = dims_mask(c.arg(1), x.dim());
-  check_not_empty(c.op.name, x, mask);
+  const IntView dims = c.arg(1).int_view();
+  if (dims.n == 0) check_not_empty(c.op.name, x, mask);
+  if (x.numel() == 0)
+    for (int64_t d : dims)
+      FL_CHECK_KIND(Index, x.size(wrap_dim(d, x.dim())) != 0, c.op.name, "(): Expected reduction dim ", d, " to have non-zero size.");
+  if (is_complex(x.dtype()))
+    fail(ErrorKind::NotImplemented, op == cpu::Reduce::Amax ? "\"max" : "\"min", "_values_cpu\" not implemented for '", scalar_type_name(x.dtype()), "'");
   if (c.mode == Mode::Out && c.preset[0])
     FL_CHECK(c.preset[0]->dtype == x.dtype(), "Expected the dtype for input and out to match, but got ", scalar_type_name(x.dtype()), " for input's dtype and ",
              scalar_type_name(c.preset[0]->dtype), " for out's dtype.");
@@ -263,7 +281,10 @@ static void logical(Call& c, cpu::Reduce op) {
   if (c.mode == Mode::Out && c.preset[0])
     FL_CHECK(c.preset[0]->dtype == DType::Bool || c.preset[0]->dtype == DType::UInt8, c.op.name,
              " only supports bool tensor for result, got: ", scalar_type_name(c.preset[0]->dtype));
-  reduce_call(c, op, x.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool, dims_mask(c.arg(1), x.dim(), false), c.flag(2));
+  uint64_t mask = dims_mask(c.arg(1), x.dim(), false);
+  DType t = x.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool;
+  if (x.numel() == 0) return fill_values(c.result(reduced_sizes(x.sizes(), mask, c.flag(2)), t), Value(op == cpu::Reduce::All ? 1 : 0));
+  reduce_call(c, op, t, mask, c.flag(2));
 }
 Record any{{.schema = {"any.dims(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor"},
             .forward = [](Call& c) { logical(c, cpu::Reduce::Any); },

@@ -26,6 +26,8 @@ Tensor gradient_as(const Tensor& g, DType t);
 bool is_integer(DType t);  // integral or Bool
 void check_not_empty(const char* op, const Tensor& x, uint64_t mask);
 void check_dim_not_empty(const char* op, const Tensor& x, int dim);
+// out= tensors of value-and-index operators: of exactly these types (None: any), and not overlapping argument 0.
+void check_out(const Call& c, std::initializer_list<DType> types);
 Tensor place_reduced(const Tensor& g, const Tensor& index, IntView sizes, int64_t dim, bool keepdim);
 // Shared evenly among all places of x that hold `result` (NaN if that is NaN): both of one shape or reduced with the dimensions kept.
 Tensor share_evenly(const Tensor& g, const Tensor& x, const Tensor& result, uint64_t mask);

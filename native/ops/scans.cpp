@@ -78,11 +78,15 @@ void logcumsumexp_gradient(Grad& G) {
   Tensor x = G.in(0), result = G.result(), g = G.grad();
   if (x.numel() == 0 || x.dim() == 0) return G.set(0, g);
   int64_t d = wrap_dim(G.arg(1).i, x.dim());
-  if (is_complex(x.dtype())) return G.set(0, mul(reversed_cumsum(mul(g, conj(exp(neg(result)))), int(d)), conj(exp(x))));
   auto reversed = [&](const Tensor& t) { return flip(logcumsumexp(flip(t, IntView(&d, 1)), d), IntView(&d, 1)); };
-  const double lowest = x.dtype() == DType::Float64 ? -1.7976931348623157e308 : x.dtype() == DType::Float32 ? -3.4028234663852886e38
-                        : x.dtype() == DType::Float16 ? -65504.0 : -3.3895313892515355e38;
+  const DType t = real_type(x.dtype());
+  const double lowest = t == DType::Float64 ? -1.7976931348623157e308 : t == DType::Float32 ? -3.4028234663852886e38
+                        : t == DType::Float16 ? -65504.0 : -3.3895313892515355e38;
   Tensor none = full(IntView(), lowest, x.dtype());  // finite, so that differences of it are numbers
+  if (is_complex(x.dtype())) {
+    Tensor logs = where(eq(g, 0), none, log(g));
+    return G.set(0, exp(add(reversed(sub(logs, conj(result))), conj(x))));
+  }
   Tensor up = exp(add(reversed(sub(where(gt(g, 0), log(abs(g)), none), result)), x));
   Tensor down = exp(add(reversed(sub(where(lt(g, 0), log(abs(g)), none), result)), x));
   G.set(0, sub(up, down));

@@ -144,8 +144,8 @@ void norm_gradient(Grad& G) {
   DType t = G.arg(4).is_none() ? G.dtype(0) : G.arg(4).dtype;
   Tensor x = to_dtype(G.in(0), t), g = keep_dims(G.grad(), n, mask, G.arg(3).b), r = keep_dims(G.result(), n, mask, G.arg(3).b), out;
   double p = G.arg(1).real();
-  if (p == 0) out = zeros_like(x);
-  else if (p == 1) out = mul(sgn(x), g);
+  if (p == 0) return;  // constant almost everywhere
+  if (p == 1) out = mul(sgn(x), g);
   else if (p == 2) out = where_zero(r, mul(g, div(x, r)));
   else if (std::isinf(p)) {
     Tensor size = abs(x), hit = logical_or(eq(size, r), isnan(size)), count = hit;
