@@ -1,0 +1,102 @@
+"""Differences from PyTorch by design: one test for each paragraph of docs/differences.md."""
+from __future__ import annotations
+
+import io
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+import flambeau as torch
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "differences.md"
+
+
+def test_conj_is_computed():
+    x = torch.tensor([1 + 2j, 3 - 1j])
+    y = x.conj()
+    assert not y.is_conj() and y.data_ptr() != x.data_ptr()
+    assert y.tolist() == [1 - 2j, 3 + 1j]
+    assert torch.equal(y.resolve_conj(), y) and torch.equal(x.mH if x.dim() == 2 else y, y)
+
+
+def test_negation_is_computed():
+    x = torch.tensor([1 + 2j, 3 - 1j])
+    imaginary = x.conj().imag
+    assert not imaginary.is_neg() and imaginary.tolist() == [-2.0, 1.0]
+    assert torch.equal(imaginary.resolve_neg(), imaginary)
+
+
+class Stranger:
+    """Its pickled form runs code when a pickle machine reads it."""
+
+    ran: list[str] = []
+
+    def __reduce__(self):
+        return Stranger.ran.append, ("code ran",)
+
+
+def test_load_runs_no_code():
+    file = io.BytesIO()
+    torch.save({"x": torch.zeros(2)}, file)
+    file.seek(0)
+    assert torch.load(file)["x"].tolist() == [0.0, 0.0]
+    Stranger.ran.clear()
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(io.BytesIO(pickle.dumps(Stranger(), protocol=2)))
+    assert not Stranger.ran
+
+
+def test_out_of_memory_has_a_class():
+    with pytest.raises(torch.OutOfMemoryError, match="you tried to allocate") as caught:
+        torch.empty(1 << 50)
+    assert isinstance(caught.value, RuntimeError)
+
+
+def test_threads_do_not_change_results():
+    before = torch.get_num_threads()
+    x = torch.linspace(-3, 5, 300000).reshape(600, 500)
+    results = []
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            results.append([x.sum(), x.mean(0), x.std(), x @ x.t(), x.softmax(1), x.logsumexp(1)])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other))
+
+
+def test_compile_changes_nothing():
+    def f(x):
+        return x.sin() * 2 if x.sum() > 0 else x.cos()  # a branch on a value: no graph break, no second graph
+    g = torch.compile(f, fullgraph=True)
+    for x in (torch.ones(3), -torch.ones(3)):
+        assert torch.equal(f(x), g(x))
+
+
+def test_traced_functions_keep_their_branches():
+    f = torch.jit.trace(lambda x: x * 2 if x.sum() > 0 else x - 1, torch.ones(2))
+    assert f(-torch.ones(2)).tolist() == [-2.0, -2.0]
+
+
+def test_sizes_are_integers():
+    x = torch.zeros(2, 3)
+    assert type(x.size(0)) is int and not isinstance(x.size(0), torch.SymInt)
+
+
+def test_version_names_both():
+    assert re.fullmatch(r"2\.\d+\.\d+\+flambeau\.\d+\.\d+\.\d+", torch.__version__)
+
+
+def test_only_the_processor():
+    assert not torch.cuda.is_available() and torch.cuda.device_count() == 0
+    with pytest.raises(AssertionError, match="not compiled with CUDA enabled"):
+        torch.ones(2).cuda()
+
+
+def test_every_difference_names_its_test():
+    """The page and this file name the same tests."""
+    here = {name for name in globals() if name.startswith("test_") and name != "test_every_difference_names_its_test"}
+    named = set(re.findall(r"`(test_\w+)`", PAGE.read_text(encoding="utf-8")))
+    assert named == here
