@@ -147,7 +147,7 @@ Dims broadcast_strides(const Tensor& values, IntView shape) {
   return st;
 }
 
-void put(const Tensor& self, const Value& list, const Tensor& given, bool accumulate) {
+void put_values(const Tensor& self, const Value& list, const Tensor& given, bool accumulate) {
   Plan p = make_plan(self, list);
   FL_CHECK(given.dtype() == self.dtype(), "Index put requires the source and destination dtypes match, got ", scalar_type_name(self.dtype()), " for the destination and ",
            scalar_type_name(given.dtype()), " for the source.");
@@ -194,11 +194,11 @@ Tensor sum_to_values(Tensor g, IntView sizes) {  // values may have extra leadin
 Record index_put{{.schema = {"index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor"},
                   .forward = [](Call& c) {
                     if (c.mode == Mode::Inplace && c.preset[0] == c.arg(0).t) {
-                      put(c.tensor(0), c.arg(1), c.tensor(2), c.flag(3));
+                      put_values(c.tensor(0), c.arg(1), c.tensor(2), c.flag(3));
                       return c.ret(c.tensor(0));
                     }
                     Tensor out = copy_of(c.tensor(0));
-                    put(out, c.arg(1), c.tensor(2), c.flag(3));
+                    put_values(out, c.arg(1), c.tensor(2), c.flag(3));
                     c.ret(out);
                   },
                   .gradient = index_put_gradient, .save = save_in(1), .flags = kBoth | kInplace, .doc = "Writes (or adds) values at indices."}};
