@@ -1,5 +1,5 @@
 // Creation: constant tensors, ranges, identity; the _like and new_ forms.
-#include "ops/elementwise.h"
+#include "ops/factory.h"
 
 #include <complex>
 
@@ -7,26 +7,6 @@ namespace fl::ops {
 
 namespace {
 
-struct Options {
-  DType dtype;
-  Device device;
-  bool requires_grad;
-};
-// Factory arguments sit at `at`: dtype, layout, device, pin_memory, requires_grad.
-Options options(const Call& c, int at, DType otherwise) {
-  Options o{c.dtype(at, otherwise), {}, false};
-  if (c.has(at + 1)) FL_CHECK_KIND(NotImplemented, c.arg(at + 1).layout == Layout::Strided, c.op.name, ": only strided layout is supported");
-  if (c.has(at + 2)) o.device = c.arg(at + 2).device;
-  if (c.has(at + 4)) o.requires_grad = c.flag(at + 4);
-  return o;
-}
-void finish(Call& c, Tensor t, bool requires_grad) {
-  if (requires_grad) {
-    FL_CHECK(is_differentiable(t.dtype()), "Only Tensors of floating point and complex dtype can require gradients");
-    t->requires_grad = true;
-  }
-  c.ret(std::move(t));
-}
 void constant(Call& c, IntView size, int at, const Value& v, DType dtype) {
   Options o = options(c, at, dtype);
   if (c.mode == Mode::Out && c.preset[0] && !c.has(at)) o.dtype = c.preset[0]->dtype;
@@ -40,7 +20,7 @@ Tensor like(const Call& c, const Tensor& x, DType t) {
   return empty_format(x.sizes(), t, f);
 }
 
-#define OPTIONS "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False, bool? requires_grad=False"
+#define OPTIONS FL_OPTIONS
 #define LIKE_OPTIONS "*, " OPTIONS ", MemoryFormat? memory_format=None"
 
 }  // namespace
