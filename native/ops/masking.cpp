@@ -29,23 +29,22 @@ Tensor masked_destination(const Call& c) {
 }
 
 void fill_forward(Call& c) {
-  const Tensor& self = c.tensor(0);
-  Tensor mask = c.tensor(1);
+  const Tensor &self = c.tensor(0), &mask = c.tensor(1);
   Value v = c.arg(2);
   if (v.is_tensor()) {
     FL_CHECK(v.tensor().dim() == 0, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", v.tensor().dim(), " dimension(s).");
     v = item_value(*v.t);
   }
   FL_CHECK(mask.dtype() == DType::Bool, "masked_fill_ only supports boolean masks, but got mask with dtype ", c_type_name(mask.dtype()));
-  ScalarBits bits = checked_bits(v, self.dtype());
-  Tensor out = masked_destination(c);
-  if (out.numel() && mask.numel()) {
-    if (may_overlap(*out.get(), *mask.get())) mask = copy_of(mask);
-    Dims st = byte_strides(out), mask_st = spread_strides(mask, out.sizes());
-    Unlock unlock(double(out.numel()) * 0.4);
-    cpu::masked_fill(int64_t(item_size(self.dtype())), out.dim(), out.sizes().data, out.bytes(), st.data(), mask.data<bool>(), mask_st.data(), bits.bytes);
-  }
-  c.ret(out);
+  DType t = self.dtype();
+  checked_bits(v, t);
+  if (is_integral(t) && v.tag != Value::IntTag) v = Value(v.integer());
+  const Tensor& out = c.result(self.sizes() == mask.sizes() ? Dims(self.sizes()) : broadcast_shapes(self.sizes(), mask.sizes()), t, nullptr, false);
+  Pointwise it(out, t);
+  it.input(c.arg(1), DType::Bool);
+  it.input(v, t);
+  it.input(c.arg(0), t);
+  it.run(cpu::pointwise_kernels().ternary[int(cpu::Ternary::Where)][int(t)], nullptr, cpu::cost(cpu::Ternary::Where, t));
 }
 
 // `values` (flat) with zeros after them, in the shape of the source they came from.
@@ -67,7 +66,7 @@ Record masked_fill{{.schema = {"masked_fill.Scalar(Tensor self, Tensor mask, Sca
                       if (G.needs(0)) G.set(0, sum_to(masked_fill(G.grad(), G.in(1), 0), G.sizes(0)));
                       if (G.needs(2)) G.set(2, gradient_as(sum(where(G.in(1), G.grad(), zeros_like(G.grad()))), G.dtype(2)));
                     },
-                    .save = save_in(1), .flags = kBoth | kInplace, .nodes = {"MaskedFillBackward0", "MaskedFillBackward1"},
+                    .save = save_in(1), .flags = kBoth | kInplace | kElementwise, .nodes = {"MaskedFillBackward0", "MaskedFillBackward1"},
                     .doc = "value where mask is true, self elsewhere.\n\n"
                            ">>> torch.masked_fill(torch.tensor([1, 2]), torch.tensor([True, False]), 9)\ntensor([9, 2])"}};
 
