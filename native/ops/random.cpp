@@ -30,20 +30,6 @@ double largest(DType t) {
   }
 }
 int digits(DType t) { return t == DType::Float16 ? 11 : t == DType::BFloat16 ? 8 : t == DType::Float32 ? 24 : 53; }
-// v in a floating type, as an integer.
-int64_t rounded(int64_t v, DType t) {
-  switch (t) {
-    case DType::Float16: return int64_t(float(Half(float(v))));
-    case DType::BFloat16: return int64_t(float(BFloat16(float(v))));
-    case DType::Float32: return int64_t(float(v));
-    default: return int64_t(double(v));
-  }
-}
-// The distance from a value rounded to `digits` bits to its neighbours of the same binade.
-int64_t spacing(int64_t v, int bits) {
-  int n = 63 - __builtin_clzll(uint64_t(v < 0 ? -v : v) | 1);
-  return int64_t(1) << std::max(n - bits + 1, 0);
-}
 struct Span { double low, high; };
 Span integer_limits(DType t) {
   if (t == DType::Bool) return {0, 1};
@@ -56,6 +42,14 @@ void check_integers(DType t, const char* what, double v) {
   if (is_complex(t)) fail(ErrorKind::Runtime, "check_random_bounds handles only integral, floating-point and boolean types");
   Span s = integer_limits(t);
   FL_CHECK(v >= s.low && v <= s.high, what, " is out of bounds for ", c_type_name(t));
+}
+void warn_imprecise(DType t, const char* what, int64_t v) {
+  int64_t limit = int64_t(1) << digits(t);
+  if ((v >= -limit && v <= limit) || !python_hooks.warn) return;
+  std::ostringstream text;
+  text << what << " is out of bounds [-(2^" << digits(t) << "), 2^" << digits(t) << "]. Due to precision limitations " << c_type_name(t)
+       << " can support discrete uniform distribution only within this range.";
+  python_hooks.warn(text.str().c_str());
 }
 
 void zero_gradient(Grad& G) {
@@ -87,14 +81,12 @@ void draw_uniform(const Tensor& t, double from, double to, Generator& g) {
 void draw_integers(const Tensor& t, int64_t from, int64_t to, Generator& g) {
   DType type = t.dtype();
   FL_CHECK(from < to, "random_ expects 'from' to be less than 'to', but got from=", from, " >= to=", to);
-  if (is_floating(type)) {  // bounds that the type cannot represent move inwards
-    int64_t low = rounded(from + 1, type), high = rounded(to - 1, type);
-    if (low < from) from = low + spacing(from + 1, digits(type));
-    if (high >= to) to = high - spacing(to - 1, digits(type));
-    FL_CHECK(from < to, "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got from=", from, " >= to=", to);
-  }
   check_integers(type, "from", double(from));
   check_integers(type, "to - 1", double(to - 1));
+  if (is_floating(type)) {
+    warn_imprecise(type, "from", from);
+    warn_imprecise(type, "to - 1", to - 1);
+  }
   check_no_overlap(t);
   fill_in_order(t, [&](void* p, int64_t n) { cpu::fill_random_range(g, type, p, n, uint64_t(to) - uint64_t(from), from); });
 }

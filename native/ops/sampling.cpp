@@ -45,14 +45,11 @@ double gamma_slope(double a, double x) {
     for (int k = 0; k < 4; ++k) z = (x - a - (z * z - 1) / 3 - (z * z * z - 7 * z) / (36 * s)) / s;
     return 1 + z / (2 * s) - (z * z * z - 7 * z) / (72 * s * a);
   }
-  double t[1] = {a}, psi;
-  {  // digamma by recurrence and its asymptotic series
-    double y = t[0];
-    psi = 0;
-    while (y < 8) psi -= 1 / y++;
-    double u = 1 / (y * y);
-    psi += std::log(y) - 0.5 / y - u * (1.0 / 12 - u * (1.0 / 120 - u * (1.0 / 252 - u * (1.0 / 240 - u / 132))));
-  }
+  // digamma by recurrence and its asymptotic series
+  double psi = 0, y = a;
+  while (y < 8) psi -= 1 / y++;
+  double u = 1 / (y * y);
+  psi += std::log(y) - 0.5 / y - u * (1.0 / 12 - u * (1.0 / 120 - u * (1.0 / 252 - u * (1.0 / 240 - u / 132))));
   double rest = std::log(x) - psi;
   if (x < a + 1) {
     double term = 1 / a, slope = -1 / (a * a), sum = term, sum_slope = slope;
@@ -102,7 +99,7 @@ static Record standard_gamma_grad{{.schema = {"_standard_gamma_grad(Tensor self,
 static Record standard_gamma{{.schema = {"_standard_gamma(Tensor self, " GENERATOR ") -> Tensor"},
                               .forward = [](Call& c) {
                                 const Tensor& x = c.tensor(0);
-                                if (!is_floating(x.dtype())) no_kernel("gamma_cpu", x.dtype());
+                                if (x.dtype() != DType::Float32 && x.dtype() != DType::Float64) no_kernel("gamma_cpu", x.dtype());
                                 Tensor alpha = contiguous_of(x), r = empty(x.sizes(), x.dtype());
                                 cpu::fill_standard_gamma(generator_of(c.arg(1)), x.dtype(), r.bytes(), alpha.bytes(), x.numel());
                                 c.ret(r);
@@ -112,7 +109,7 @@ static Record standard_gamma{{.schema = {"_standard_gamma(Tensor self, " GENERAT
 static Record sample_dirichlet{{.schema = {"_sample_dirichlet(Tensor self, " GENERATOR ") -> Tensor"},
                                 .forward = [](Call& c) {
                                   const Tensor& x = c.tensor(0);
-                                  if (!is_floating(x.dtype())) no_kernel("dirichlet", x.dtype());
+                                  if (x.dtype() != DType::Float32 && x.dtype() != DType::Float64) no_kernel("dirichlet", x.dtype());
                                   Tensor alpha = contiguous_of(x), r = empty(x.sizes(), x.dtype());
                                   int64_t n = x.dim() ? x.size(-1) : 1;
                                   if (x.numel()) cpu::sample_dirichlet(generator_of(c.arg(1)), x.dtype(), r.bytes(), alpha.bytes(), x.numel() / n, n);
@@ -122,6 +119,14 @@ static Record sample_dirichlet{{.schema = {"_sample_dirichlet(Tensor self, " GEN
 
 // ------------------------------------------------------------------------------------------------ multinomial
 
+// The exponential race with keys drawn in the order of x's memory, where that is not the order of its rows.
+static Tensor strided_race(const Tensor& x, int64_t samples, Generator& g) {
+  GradModeGuard off(false);
+  Tensor keys = fl::empty_like(x);
+  fill_in_order(keys, [&](void* p, int64_t n) { cpu::fill_exponential(g, x.dtype(), p, n, 1); });
+  keys = div(x, keys);
+  return samples == 1 ? argmax(keys, -1, true) : topk.many(keys, samples)[1];
+}
 static Record multinomial{{.schema = {"multinomial(Tensor self, int num_samples, bool replacement=False, *, " GENERATOR ") -> Tensor"},
                            .forward = [](Call& c) {
                              const Tensor& x = c.tensor(0);
@@ -138,15 +143,18 @@ static Record multinomial{{.schema = {"multinomial(Tensor self, int num_samples,
                              int64_t rows = x.dim() == 2 ? x.size(0) : 1;
                              Tensor r = x.dim() == 2 ? empty(IntView{rows, samples}, DType::Int64) : empty(IntView{samples}, DType::Int64);
                              Generator& g = generator_of(c.arg(3));
+                             bool race = !replacement || samples == 1, strided = race && rows > 1 && !x.is_contiguous();
+                             Generator probe = g;  // of a strided race only the checks are wanted here
                              if (rows) {
-                               cpu::MultinomialStatus s = cpu::multinomial(g, x.dtype(), r.data<int64_t>(), prob.bytes(), rows, x.size(-1), samples, replacement);
+                               cpu::MultinomialStatus s = cpu::multinomial(strided ? probe : g, x.dtype(), r.data<int64_t>(), prob.bytes(), rows, x.size(-1), samples, replacement);
                                FL_CHECK(s != cpu::MultinomialStatus::ZeroSum, "invalid multinomial distribution (sum of probabilities <= 0)");
                                if (s == cpu::MultinomialStatus::BadProbability) {
-                                 FL_CHECK(replacement && samples > 1, "probability tensor contains either `inf`, `nan` or element < 0");
+                                 FL_CHECK(!race, "probability tensor contains either `inf`, `nan` or element < 0");
                                  bool below = item_value(*any(lt(prob, 0)).get()).b;
                                  fail(ErrorKind::Runtime, "invalid multinomial distribution (encountering probability entry ", below ? "< 0)" : "= infinity or NaN)");
                                }
                              }
+                             if (strided) r = strided_race(x, samples, g);
                              c.ret(r);
                            },
                            .flags = kBoth | kOut | kNoGrad, .doc = "Indices drawn with the given weights, from each row."}};
