@@ -289,10 +289,11 @@ static Tensor as_type_of(const Tensor& base, DType dtype) {
   if (base.dtype() == dtype) return base;
   if (is_complex(base.dtype())) return ops::view_as_real(base);
   // Pairs may lie across dimensions: seen flat, two by two.
-  Dims st;
-  IntView pairs{base.numel() / 2, 2};
+  Dims pairs{base.numel() / 2, 2};
+  FL_CHECK(is_complex(dtype) && complex_type(base.dtype()) == dtype, "a window of type ", scalar_type_name(dtype), " on a tensor of type ",
+           scalar_type_name(base.dtype()), " was written in place: its gradient is not defined");
   FL_CHECK(base.numel() % 2 == 0 && base.is_contiguous(), "a complex window on a real tensor of this layout was written in place: its gradient is not supported");
-  return ops::view_as_complex(ops::view(base, pairs));
+  return ops::view_as_complex(ops::view(base, IntView(pairs)));
 }
 
 Node* grad_fn(TensorImpl& t) {

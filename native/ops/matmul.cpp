@@ -257,7 +257,7 @@ Record linear{{.schema = {"linear(Tensor input, Tensor weight, Tensor? bias=None
                  }
                  if (G.needs(2)) G.set(2, sum_to(flat, G.sizes(2)));
                },
-               .save = save_in(0) | save_in(1), .flags = kFunction | kNn | kOut, .autocast = Autocast::Lower, .nodes = {"LinearBackward0"}, .doc = "input @ weight.T + bias."}};
+               .save = save_in(0) | save_in(1), .flags = kFunction | kNn | kOut, .autocast = Autocast::Lower, .nodes = {"AddmmBackward0"}, .doc = "input @ weight.T + bias."}};
 
 // ------------------------------------------------------------------------------------------------ matmul: every combination of dimensions
 
