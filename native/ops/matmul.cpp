@@ -218,21 +218,41 @@ Record linear{{.schema = {"linear(Tensor input, Tensor weight, Tensor? bias=None
                  Dims size(x.sizes());
                  if (w.dim() == 2) size[x.dim() - 1] = n;
                  else size.erase(x.dim() - 1);
-                 const Tensor& out = c.result(size, x.dtype());
-                 Dims st;
-                 Tensor flat = x;
-                 if (x.dim() != 2) {
-                   bool fits = view_strides(x.sizes(), x.strides(), IntView{rows, k}, st);
-                   Tensor whole = fits ? x : contiguous_of(x);
-                   flat = make_view(whole, IntView{rows, k}, fits ? IntView(st) : IntView{k, 1}, whole->offset);
+                 Tensor rows_of = x;
+                 int64_t row = x.dim() > 1 ? x.stride(-2) : 0;
+                 if (x.dim() > 2) {  // one row stride for all leading dimensions, or a copy
+                   Dims st;
+                   if (!view_strides(x.sizes(), x.strides(), IntView{rows, k}, st)) rows_of = contiguous_of(x);
+                   row = rows_of.get() == x.get() ? st[0] : k;
                  }
-                 Tensor y = make_view(out, IntView{rows, n}, IntView{n, 1}, out->offset);
-                 Tensor wt = w.dim() == 2 ? make_view(w, IntView{k, n}, IntView{w.stride(1), w.stride(0)}, w->offset) : make_view(w, IntView{k, 1}, IntView{w.stride(0), 1}, w->offset);
-                 if (!c.has(2)) return product(y, flat, wt);
-                 const Tensor& b = c.tensor(2);
-                 FL_CHECK(b.dtype() == x.dtype(), "self and mat2 must have the same dtype, but got ", scalar_type_name(b.dtype()), " and ", scalar_type_name(w.dtype()));
-                 Tensor term = expanded(b, IntView{rows, n}, "linear");
-                 product(y, flat, wt, &term);
+                 Tensor term;
+                 if (c.has(2)) {
+                   const Tensor& b = c.tensor(2);
+                   FL_CHECK(b.dtype() == x.dtype(), "self and mat2 must have the same dtype, but got ", scalar_type_name(b.dtype()), " and ", scalar_type_name(w.dtype()));
+                   term = b.dim() == 1 && b.size(0) == n ? b : expanded(b, IntView{rows, n}, "linear");
+                 }
+                 const Tensor& out = c.result(size, x.dtype());
+                 cpu::GemmDesc g;
+                 g.dtype = x.dtype();
+                 g.m = rows;
+                 g.n = n;
+                 g.k = k;
+                 g.a = rows_of.bytes();
+                 g.a_row = row;
+                 g.a_col = rows_of.stride(-1);
+                 g.b = w.bytes();
+                 g.b_row = w.stride(-1);
+                 g.b_col = w.dim() == 2 ? w.stride(0) : 0;
+                 g.c = out.bytes();
+                 g.c_row = n;
+                 if (term.defined()) {
+                   g.d = term.bytes();
+                   g.d_row = term.dim() == 2 ? term.stride(0) : 0;
+                   g.d_col = term.stride(-1);
+                   g.beta = cpu::gemm_factor(1);
+                 }
+                 Unlock unlock(double(rows) * double(n) * double(k) * 0.01);
+                 cpu::gemm_kernels().gemm(g);
                },
                .gradient = [](Grad& G) {
                  const Tensor& g = G.grad();

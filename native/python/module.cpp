@@ -192,7 +192,7 @@ PyMODINIT_FUNC PyInit__C() {
   fl::unlock_interpreter = []() -> void* { return PyEval_SaveThread(); };
   fl::lock_interpreter = [](void* s) { PyEval_RestoreThread(static_cast<PyThreadState*>(s)); };
   try {
-    if (init_types(m) && init_tensor(m) && init_data(m) && init_storage(m) && init_autograd(m) && init_optim(m) && init_parser(m)) return m;
+    if (init_types(m) && init_tensor(m) && init_data(m) && init_storage(m) && init_autograd(m) && init_optim(m) && init_parser(m) && init_module_getattr(m)) return m;
   } catch (const fl::Error& e) {
     set_error(e);
   }

@@ -60,6 +60,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     __torch_function__ = _C._disabled_torch_function_impl
 
 
+torch._C._set_parameter_type(Parameter)  # operators take it as they take a plain Tensor
+
+
 class UninitializedTensorMixin:
     """What a lazy parameter or buffer can do before its shape is known: change dtype and device, be loaded, wait."""
 

@@ -175,6 +175,10 @@ class Module(HookMixin, StateMixin):
 
     # Attributes
 
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        torch._C._use_module_getattr(cls, Module.__getattr__)  # the same lookup, native
+
     def __getattr__(self, name: str):
         state = self.__dict__
         for table in ("_parameters", "_buffers", "_modules"):
