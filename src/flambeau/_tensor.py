@@ -101,7 +101,11 @@ def set_default_dtype(d: Any) -> None:
 def set_default_tensor_type(t: Any) -> None:
     """The early way to say it: torch.DoubleTensor or its name."""
     from .storage import legacy_type
-    kind = legacy_type(t) if isinstance(t, str) else t
+    kind = legacy_type(t)
+    if not kind.dtype.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    if kind.is_cuda:
+        raise TypeError(f"type torch.cuda.{kind.__name__} not available. Torch not compiled with CUDA enabled.")
     _C._set_default_dtype(kind.dtype)
 
 
@@ -478,8 +482,9 @@ class _Methods:
     _typed_storage = storage
 
     def storage_type(self) -> Any:
-        """The class of the typed storage."""
-        return type(self.storage())
+        """The class of the typed storage: torch.FloatStorage."""
+        from .storage import legacy_name, storage_type
+        return storage_type("torch." + legacy_name(self.dtype, "Storage"))
 
     def new(self, *args: Any, **kwargs: Any) -> Tensor:
         """A new tensor of self's dtype, from sizes or data (early API)."""
