@@ -699,10 +699,10 @@ def _legacy_new(cls: type, *args: Any, _dtype: Any = None, **kwargs: Any) -> Ten
     elif isinstance(args[0], Tensor) and len(args) == 1:
         source = args[0]
         if _dtype is not None and source.dtype != dtype:
-            raise TypeError(f"expected {_LEGACY[str(dtype)[6:]]} (got {_LEGACY[str(source.dtype)[6:]]})")
+            raise TypeError(f"new(): expected a tensor of dtype {dtype} (got {source.dtype})")
         if _dtype is None and source.dtype != dtype and cls is Tensor:
             raise TypeError(f"expected {dtype} (got {source.dtype})")
-        made = source.detach() if cls is not Tensor or True else source
+        made = source.detach()
     elif isinstance(args[0], _C.Size) and len(args) == 1:
         made = empty(args[0], dtype=dtype)
     elif isinstance(args[0], _C.UntypedStorage):
@@ -714,7 +714,7 @@ def _legacy_new(cls: type, *args: Any, _dtype: Any = None, **kwargs: Any) -> Ten
     elif len(args) == 1:
         if isinstance(args[0], (float, complex, str)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        if hasattr(args[0], "__index__"):
+        if hasattr(args[0], "__index__") and not hasattr(args[0], "__len__"):
             made = empty((args[0].__index__(),), dtype=dtype)
         else:
             made = _C.tensor(args[0], dtype=dtype)
