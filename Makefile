@@ -49,6 +49,7 @@ check: build ## style, types, formatting, examples in the docs
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/clang-format --dry-run --Werror $(NATIVE)
+	$(PY) tests/isa_symbols.py $(BUILD)
 	$(PY) -m pytest -q tests/core/test_docs.py
 
 format: $(TOOLS) ## bring the native sources into the style that `check` wants

@@ -44,8 +44,14 @@ void accumulate_into(Tensor& slot, Tensor g) {
 void accumulate_grad(TensorImpl& leaf, Tensor g) {
   if (leaf.grad) {
     if (!thread_state().grad_enabled) {
-      add_in_place(Tensor::borrow(leaf.grad), g);
-      ++leaf.grad->version();
+      Tensor sum = Tensor::borrow(leaf.grad);
+      bool alike = sum.dtype() == g.dtype() && sum.sizes() == g.sizes();  // unless `.data` was exchanged
+      if (alike) {
+        add_in_place(sum, g);
+        ++sum->version();
+      } else {
+        ops::add.inplace(sum, g);
+      }
     } else {
       Tensor sum = ops::add(Tensor::borrow(leaf.grad), g);
       leaf.grad->unref();
@@ -196,14 +202,17 @@ void Backward::plan() {
 
 void Backward::run_node(Node* n) {
   Arrived grads = take(n);
-  for (auto& h : n->tensor_hooks)
+  for (size_t k = 0; k < n->tensor_hooks.size(); ++k) {  // a hook may add hooks
+    TensorHooks h = n->tensor_hooks[k];
     if (grads[h.nr].defined()) grads[h.nr] = python_hooks.run_tensor_hooks(h.dict, grads[h.nr]);
+  }
   if (n->pre_hooks) {
     std::vector<Tensor> list(grads.data, grads.data + grads.n);
     python_hooks.run_pre_hooks(n->pre_hooks, list);
     for (int k = 0; k < grads.n; ++k) grads[k] = list[size_t(k)];
   }
-  for (auto& r : n->retained)
+  for (size_t k = 0; k < n->retained.size(); ++k) {
+    RetainedGrad r = n->retained[k];
     if (grads[r.nr].defined()) {
       Tensor keep = thread_state().grad_enabled ? grads[r.nr] : alias(grads[r.nr]);
       Tensor owner = Tensor::borrow(r.tensor);
@@ -215,6 +224,7 @@ void Backward::run_node(Node* n) {
         owner->grad = keep.release();
       }
     }
+  }
   if (filtered_) {
     auto it = capture_.find(n);
     if (it != capture_.end())

@@ -18,6 +18,9 @@ ThreadState* make_thread_state() {
 }
 
 static uint64_t g_sequence = 0;
+void make_newest(Node& n) {
+  if (n.seq + 1 != g_sequence) n.seq = g_sequence++;
+}
 
 Node::Node() : seq(g_sequence++) {
   ++live_nodes;
@@ -60,13 +63,26 @@ void release_node(Node* n) {
   waiting = nullptr;
 }
 
+void forget_retained(TensorImpl& t) {
+  if (!t.extra || !t.extra->retains_grad) return;
+  t.extra->retains_grad = false;
+  if (!t.grad_fn) return;
+  auto& list = t.grad_fn->retained;
+  for (size_t k = 0; k < list.size(); ++k)
+    if (list[k].tensor == &t) list.erase(list.begin() + long(k--));
+}
+
+// t moves to another node: .grad is then that of the tensor as it is now.
+static void move_retained(TensorImpl& t, Node* fn, uint32_t nr) {
+  if (!t.extra || !t.extra->retains_grad) return;
+  forget_retained(t);
+  t.extra->retains_grad = true;
+  fn->retained.push_back({nr, &t});
+}
+
 void destroy_extra(TensorImpl& t) {
   TensorExtra* x = t.extra;
-  if (x->retains_grad && t.grad_fn) {
-    auto& list = t.grad_fn->retained;
-    for (size_t k = 0; k < list.size(); ++k)
-      if (list[k].tensor == &t) list.erase(list.begin() + long(k--));
-  }
+  forget_retained(t);
   if (x->hooks) python_hooks.decref(x->hooks);
   if (x->post_accumulate) python_hooks.decref(x->post_accumulate);
   delete x;
@@ -128,6 +144,13 @@ void Saved::clear() {
 // ------------------------------------------------------------------------------------------------ OpNode
 
 OpNode::OpNode(const Call& c, const bool* needs) : op(&c.op), overload(c.overload), nargs(uint8_t(c.nargs)) {
+  struct ClearOnError {  // a pack hook may raise, and the destructor of a half-made node does not run
+    OpNode* node;
+    ~ClearOnError() {
+      if (node)
+        for (Saved& s : node->saved) s.clear();
+    }
+  } guard{this};
   for (auto& s : saved_out) s = -1;
   const bool clone_self = c.mode == Mode::Inplace;
   for (int k = 0; k < c.nargs; ++k) {
@@ -183,6 +206,8 @@ OpNode::OpNode(const Call& c, const bool* needs) : op(&c.op), overload(c.overloa
     if (args[k].tag == Value::IntsTag) args[k].ints = ints.data() + args[k].i;
     if (args[k].tag == Value::StrTag) args[k].s = strings[word++].c_str();
   }
+  make_newest(*this);
+  guard.node = nullptr;
 }
 
 void OpNode::keep_results(const Call& c) {
@@ -307,6 +332,7 @@ Node* grad_fn(TensorImpl& t) {
     bool needs[6] = {true, false, false, false, false, false};
     Node* fn = new OpNode(c, needs);
     fn->add_meta(Tensor::borrow(&t));
+    move_retained(t, fn, 0);
     if (t.grad_fn) release_node(t.grad_fn);
     t.grad_fn = fn;
     t.output_nr = 0;
@@ -317,6 +343,7 @@ Node* grad_fn(TensorImpl& t) {
 
 void set_history(const Tensor& t, Node* fn, uint32_t nr) {
   fn->ref();
+  move_retained(*t.get(), fn, nr);
   if (t->grad_fn) release_node(t->grad_fn);
   t->grad_fn = fn;
   t->output_nr = int32_t(nr);
@@ -413,13 +440,8 @@ void rebase_history(const Tensor& self, Node* fn) {
     self->view_version = self->version() - 1;  // stale: regenerated when asked for
     return;
   }
-  if (self->extra && self->extra->retains_grad && self->grad_fn) {
-    auto& list = self->grad_fn->retained;  // .grad is that of the tensor as it is now
-    for (size_t k = 0; k < list.size(); ++k)
-      if (list[k].tensor == self.get()) list.erase(list.begin() + long(k--));
-    fn->retained.push_back({0, self.get()});
-  }
   fn->ref();
+  move_retained(*self.get(), fn, 0);
   if (self->grad_fn) release_node(self->grad_fn);
   self->grad_fn = fn;
   self->output_nr = 0;

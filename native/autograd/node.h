@@ -68,6 +68,9 @@ struct Saved {
   void clear();
 };
 
+// Makes a node newer than all nodes there are: its edges may have led to windows whose history was made anew meanwhile.
+void make_newest(Node& n);
+
 struct OpNode final : Node {
   const Record* op;
   uint8_t overload;
@@ -118,6 +121,7 @@ Edge gradient_edge(const Tensor& t);          // owned references inside
 void drop_edge(Edge& e);
 Node* grad_fn(TensorImpl& t);                 // regenerates the history of a view whose base changed; borrowed
 void set_history(const Tensor& t, Node* fn, uint32_t nr);   // takes no ownership of fn
+void forget_retained(TensorImpl& t);                        // before t leaves its node: the node no longer fills in t.grad
 void rebase_history(const Tensor& self, Node* fn);          // after an in-place write (fn: output 0 is self)
 void check_inplace(const Tensor& self, const char* op);     // RuntimeError where recording forbids it
 void copy_grad_state_on_inplace(const Tensor& self);

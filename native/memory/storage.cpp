@@ -2,6 +2,9 @@
 #include "memory/storage.h"
 
 #include <cstring>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "base/error.h"
 
@@ -24,18 +27,30 @@ void Storage::free_data() {
   storage_bytes -= int64_t(nbytes);
   if (inline_data) return;
   if (release) release(context);
-  else if (data) deallocate(data, nbytes);
+  else if (data) deallocate(data, capacity);
 }
 
 void Storage::resize(size_t n) {
   if (n == nbytes) return;
   FL_CHECK(resizable, "resize: Trying to resize storage that is not resizable");
-  void* fresh = n ? allocate(n) : nullptr;
-  if (fresh && data) std::memcpy(fresh, data, n < nbytes ? n : nbytes);
+  size_t room = inline_data ? own_block - kHeader : capacity;
+  if (n <= room) {
+#if defined(__linux__)
+    constexpr uintptr_t kPage = 4096;
+    uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + n + kPage - 1) & ~(kPage - 1);
+    uintptr_t end = (reinterpret_cast<uintptr_t>(data) + room) & ~(kPage - 1);
+    if (n < nbytes && !inline_data && begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+#endif
+    storage_bytes += int64_t(n) - int64_t(nbytes);
+    nbytes = n;
+    return;
+  }
+  void* fresh = allocate(n);
+  if (data) std::memcpy(fresh, data, nbytes);
   free_data();
   inline_data = false;
   data = fresh;
-  nbytes = n;
+  nbytes = capacity = n;
   storage_bytes += int64_t(n);
 }
 

@@ -26,6 +26,7 @@ struct Storage {
   uint32_t version = 0;
   void* data = nullptr;
   size_t nbytes = 0;
+  size_t capacity = 0;                     // of the block at `data` where it is our own and apart from the header
   size_t own_block = 0;                    // size of the header's block: kHeader, plus the bytes when they live in it
   void (*release)(void*) = nullptr;        // foreign memory: called with `context` instead of freeing
   void* context = nullptr;
@@ -35,7 +36,9 @@ struct Storage {
   static constexpr size_t kHeader = 128;
   static Storage* make(size_t nbytes);                                       // uninitialised bytes
   static Storage* wrap(void* data, size_t nbytes, void (*release)(void*), void* context);
-  void resize(size_t nbytes);                                                // keeps the common prefix
+  // Keeps the common prefix. Shrinking leaves the block in place, since windows made before may reach beyond the new end, and gives
+  // the pages no longer used back to the system.
+  void resize(size_t nbytes);
   void ref() { rc.inc(); }
   void unref() { if (rc.dec()) destroy(); }
 
@@ -56,6 +59,7 @@ inline Storage* Storage::make(size_t n) {
   s->own_block = block;
   s->data = small ? p + kHeader : data;
   s->inline_data = small;
+  s->capacity = small ? 0 : n;
   ++live_storages;
   storage_bytes += int64_t(n);
   return s;

@@ -223,7 +223,6 @@ void function_dealloc(PyObject* self) {
 }
 int function_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(fnof(self)->dict);
-  if (PyType_HasFeature(Py_TYPE(self), Py_TPFLAGS_HEAPTYPE)) Py_VISIT(Py_TYPE(self));
   return 0;
 }
 int function_clear(PyObject* self) {
@@ -282,6 +281,7 @@ PyObject* apply_function(PyObject*, PyObject* const* a, Py_ssize_t n) {
     }
     node->edge_of_arg.push_back(edge);
   }
+  make_newest(*node);
   Ptr result(PyTuple_New(PyTuple_GET_SIZE(outputs.get())));
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(outputs.get()); ++k) {
     PyObject* o = PyTuple_GET_ITEM(outputs.get(), k);
@@ -511,7 +511,11 @@ PyObject* engine_run(PyObject*, PyObject* const* a, Py_ssize_t n) {
   FL_CATCH(nullptr)
 }
 
-// Tensor._hook_dict(): where register_hook stores hooks: the tensor's own dictionary if it is a leaf, the node's otherwise.
+// Hooks may refer to their tensor: from now on the collector must know it.
+void track(PyObject* o) {
+  if (!PyObject_GC_IsTracked(o)) PyObject_GC_Track(o);
+}
+// _tensor_hook_dict(tensor): where register_hook stores hooks: the tensor's own dictionary if it is a leaf, the node's otherwise.
 PyObject* tensor_hook_dict(PyObject*, PyObject* o) {
   FL_TRY
   FL_CHECK_KIND(Type, is_tensor(o), "_tensor_hook_dict: expected a Tensor");
@@ -520,6 +524,7 @@ PyObject* tensor_hook_dict(PyObject*, PyObject* o) {
   Node* fn = grad_fn(*t.get());
   if (!fn) {
     if (!t->more().hooks) t->more().hooks = ordered_dict();
+    track(o);
     Py_XINCREF(as_object(t->extra->hooks));
     return as_object(t->extra->hooks);
   }
@@ -542,6 +547,7 @@ PyObject* post_accumulate_dict(PyObject*, PyObject* o) {
   FL_CHECK(t.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
   FL_CHECK(!grad_fn(*t.get()), "post accumulate grad hooks cannot be registered on non-leaf tensors");
   if (!t->more().post_accumulate) t->more().post_accumulate = ordered_dict();
+  track(o);
   Py_XINCREF(as_object(t->extra->post_accumulate));
   return as_object(t->extra->post_accumulate);
   FL_CATCH(nullptr)

@@ -22,6 +22,7 @@ DType type_of_number(const Value& v) {
 
 // Shape from the first elements; the dtype that holds all numbers.
 void measure(PyObject* o, Dims& shape) {
+  Ptr held;
   while (is_sequence(o)) {
     if (is_tensor(o)) break;
     Py_ssize_t n = PySequence_Size(o);
@@ -36,26 +37,29 @@ void measure(PyObject* o, Dims& shape) {
       for (int64_t s : unwrap(next).sizes()) shape.push(s);
       return;
     }
-    o = next;  // the container keeps it alive
+    held = std::move(first);
+    o = next;
     if (PyList_Check(o) || PyTuple_Check(o) || is_sequence(o)) continue;
     return;
   }
 }
-DType common_type(PyObject* o, DType so_far) {
+// `levels`: how deep numbers may lie; what is nested deeper is refused when the numbers are read.
+DType common_type(PyObject* o, DType so_far, int levels) {
   if (is_tensor(o)) return promote_types(so_far, unwrap(o).dtype());
   if (PyFloat_CheckExact(o)) return promote_types(so_far, default_dtype());
+  if (is_sequence(o) && levels == 0) return so_far;
   if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) {
     Py_ssize_t n = PySequence_Fast_GET_SIZE(o), k = 0;
     PyObject** items = PySequence_Fast_ITEMS(o);
     while (k < n && PyFloat_CheckExact(items[k])) ++k;  // rows of floats are what most lists hold
     if (k) so_far = promote_types(so_far, default_dtype());
-    for (; k < n; ++k) so_far = common_type(PySequence_Fast_GET_ITEM(o, k), so_far);
+    for (; k < n; ++k) so_far = common_type(PySequence_Fast_GET_ITEM(o, k), so_far, levels - 1);
     return so_far;
   }
   if (is_sequence(o)) {
     Ptr seq(PySequence_Fast(o, "expected a sequence"));
     if (!seq) raise_python();
-    for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(seq.get()); ++k) so_far = common_type(PySequence_Fast_GET_ITEM(seq.get(), k), so_far);
+    for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(seq.get()); ++k) so_far = common_type(PySequence_Fast_GET_ITEM(seq.get(), k), so_far, levels - 1);
     return so_far;
   }
   Value v;
@@ -145,7 +149,11 @@ void fill_from(PyObject* o, const Dims& shape, int d, DType t, char*& p) {
     for (; k < n; ++k) fill_from(PySequence_Fast_GET_ITEM(seq, k), shape, d + 1, t, p);
     return;
   }
-  for (Py_ssize_t k = 0; k < n; ++k) fill_from(PySequence_Fast_GET_ITEM(seq, k), shape, d + 1, t, p);
+  for (Py_ssize_t k = 0; k < n; ++k) {
+    Ptr item = Ptr::borrow(PySequence_Fast_GET_ITEM(seq, k));
+    fill_from(item.get(), shape, d + 1, t, p);
+    FL_CHECK(PySequence_Fast_GET_SIZE(seq) == n, "tensor: a sequence changed its length while it was read");
+  }
 }
 
 // Quick type of a list of lists of floats: most are, and one look at each number is enough.
@@ -153,18 +161,12 @@ Tensor from_sequence(PyObject* o, DType dtype) {
   Dims shape(0);
   if (is_sequence(o)) measure(o, shape);
   if (dtype == DType::None) {
-    dtype = common_type(o, DType::None);
+    dtype = common_type(o, DType::None, shape.size());
     if (dtype == DType::None) dtype = default_dtype();  // nothing but empty lists
   }
   Tensor t = empty(shape, dtype);
   char* p = t.bytes();
-  if (t.numel() || shape.size()) {
-    bool has_zero = false;
-    for (int64_t s : shape) has_zero |= s == 0;
-    if (!has_zero) fill_from(o, shape, 0, dtype, p);
-  } else {
-    fill_from(o, shape, 0, dtype, p);
-  }
+  fill_from(o, shape, 0, dtype, p);
   return t;
 }
 
@@ -282,7 +284,7 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
 
 // ------------------------------------------------------------------------------------------------ the tensor as a buffer, for NumPy
 
-// Exposes a tensor's memory; NumPy's array keeps this object, which keeps the storage.
+// Exposes a tensor's memory; NumPy's array keeps this object, which keeps the storage (and pins it: it can no longer be resized).
 struct ViewObject {
   PyObject_HEAD
   TensorImpl* t;
@@ -315,8 +317,8 @@ PyBufferProcs view_procs;
 Ptr buffer_of(const Tensor& t) {
   ViewObject* v = PyObject_New(ViewObject, &ViewType);
   if (!v) raise_python();
-  t->ref();
-  v->t = t.get();
+  t->storage->resizable = false;
+  v->t = alias(t).release();  // an alias of its own: set_() may give t another storage
   for (int d = 0; d < t.dim(); ++d) {
     v->shape[d] = t.size(d);
     v->strides[d] = t.stride(d) * Py_ssize_t(item_size(t.dtype()));
@@ -457,8 +459,8 @@ PyObject* to_dlpack(PyObject*, PyObject* o) {
   else if (is_complex(t.dtype())) dt.code = 5;
   else if (is_integral(t.dtype())) dt.code = t.dtype() == DType::UInt8 || (t.dtype() >= DType::UInt16 && t.dtype() <= DType::UInt64) ? 1 : 0;
   Exported* e = new Exported;
-  t->ref();
-  e->t = t.get();
+  t->storage->resizable = false;
+  e->t = alias(t).release();
   e->size = Dims(t.sizes());
   e->stride = Dims(t.strides());
   e->managed.dl = {t.bytes(), {1, 0}, t.dim(), dt, e->size.data(), e->stride.data(), 0};

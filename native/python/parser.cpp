@@ -81,6 +81,7 @@ struct Arena {  // list arguments and objects kept alive during a call
   std::vector<std::vector<int64_t>> big_ints;
   std::vector<std::vector<TensorImpl*>> big_tensors;
   std::vector<Ptr> objects;
+  std::vector<Tensor> held;  // the items of lists: code that runs during the call may change the list
   bool overridden = false;  // an argument's type overrides __torch_function__
 
   int64_t* take_ints(Py_ssize_t n) {
@@ -122,6 +123,10 @@ bool int_from(PyObject* o, int64_t& out) {
     return false;
   }
   out = PyLong_AsLongLong(v.get());
+  if (out == -1 && PyErr_Occurred()) {
+    PyErr_Clear();
+    fail(ErrorKind::Runtime, "Overflow when unpacking long");
+  }
   return true;
 }
 
@@ -173,8 +178,15 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
         Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
         PyObject** items = PySequence_Fast_ITEMS(o);
         int64_t* to = arena.take_ints(n);
-        for (Py_ssize_t k = 0; k < n; ++k)
-          if (!int_from(items[k], to[k])) return false;
+        for (Py_ssize_t k = 0; k < n; ++k) {
+          if (PyLong_CheckExact(items[k])) {
+            int_from(items[k], to[k]);
+            continue;
+          }
+          Ptr item = Ptr::borrow(items[k]);  // __index__ may do anything, even to the list
+          if (!int_from(item.get(), to[k]) || PySequence_Fast_GET_SIZE(o) != n) return false;
+          items = PySequence_Fast_ITEMS(o);
+        }
         v = Value(IntView(to, int(n)));
         return true;
       }
@@ -219,9 +231,11 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
       Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
       PyObject** items = PySequence_Fast_ITEMS(o);
       TensorImpl** to = arena.take_tensors(n);
+      arena.held.reserve(arena.held.size() + size_t(n));
       for (Py_ssize_t k = 0; k < n; ++k) {
         if (is_tensor(items[k])) {
           to[k] = reinterpret_cast<PyTensor*>(items[k])->t;
+          arena.held.push_back(unwrap(items[k]));
           if (Py_TYPE(items[k]) != &TensorType) has_override(items[k], arena);
         } else if (items[k] == Py_None && a.optional_items) {
           to[k] = nullptr;

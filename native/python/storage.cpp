@@ -31,6 +31,12 @@ PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kw) {
   if (!PyArg_ParseTupleAndKeywords(args, kw, "|OO", const_cast<char**>(names), &size, &device)) return nullptr;
   long long n = 0;
   Py_buffer view{};
+  Ptr bytes;
+  if (size && (PyList_Check(size) || PyTuple_Check(size))) {  // a sequence of bytes
+    bytes = Ptr(PyBytes_FromObject(size));
+    if (!bytes) return nullptr;
+    size = bytes.get();
+  }
   bool from_bytes = size && PyObject_CheckBuffer(size);
   if (from_bytes) {
     if (PyObject_GetBuffer(size, &view, PyBUF_SIMPLE) < 0) return nullptr;
@@ -62,7 +68,8 @@ PyObject* s_resize(PyObject* self, PyObject* n) {
   if (size == -1 && PyErr_Occurred()) return nullptr;
   FL_CHECK(size >= 0, "resize_: size must not be negative");
   st(self)->resize(size_t(size));
-  Py_RETURN_NONE;
+  Py_INCREF(self);
+  return self;
   FL_CATCH(nullptr)
 }
 PyObject* s_clone(PyObject* self, PyObject*) {
@@ -82,22 +89,106 @@ PyObject* s_tolist(PyObject* self, PyObject*) {
 }
 PyObject* s_device(PyObject* self, void*) { return device_object(st(self)->device); }
 Py_ssize_t s_len(PyObject* self) { return Py_ssize_t(st(self)->nbytes); }
-PyObject* s_item(PyObject* self, Py_ssize_t k) {
-  if (k < 0 || k >= Py_ssize_t(st(self)->nbytes)) {
-    PyErr_SetString(PyExc_IndexError, "storage index out of range");
-    return nullptr;
+uint8_t* bytes_of(PyObject* self) { return static_cast<uint8_t*>(st(self)->data); }
+bool index_of(PyObject* self, PyObject* index, Py_ssize_t& k) {
+  k = PyNumber_AsSsize_t(index, PyExc_IndexError);
+  if (k == -1 && PyErr_Occurred()) return false;
+  Py_ssize_t n = Py_ssize_t(st(self)->nbytes);
+  if (k < -n || k >= n) {
+    PyErr_Format(PyExc_IndexError, "index %zd out of range for storage of size %zd", k, n);
+    return false;
   }
-  return PyLong_FromLong(static_cast<uint8_t*>(st(self)->data)[k]);
+  if (k < 0) k += n;
+  return true;
 }
+bool slice_of(PyObject* self, PyObject* index, Py_ssize_t& begin, Py_ssize_t& n) {
+  Py_ssize_t stop, step;
+  if (PySlice_Unpack(index, &begin, &stop, &step) < 0) return false;
+  n = PySlice_AdjustIndices(Py_ssize_t(st(self)->nbytes), &begin, &stop, step);
+  if (step == 1) return true;
+  PyErr_Format(PyExc_RuntimeError, "Trying to slice with a step of %zd, but only a step of 1 is supported", step);
+  return false;
+}
+PyObject* s_item(PyObject* self, PyObject* index) {
+  FL_TRY
+  Py_ssize_t k, n;
+  if (!PySlice_Check(index)) return index_of(self, index, k) ? PyLong_FromLong(bytes_of(self)[k]) : nullptr;
+  if (!slice_of(self, index, k, n)) return nullptr;
+  Storage* whole = st(self);  // a part shares memory: the whole must stay where it is
+  whole->resizable = false;
+  whole->ref();
+  Storage* part = Storage::wrap(bytes_of(self) + k, size_t(n), [](void* s) { static_cast<Storage*>(s)->unref(); }, whole);
+  PyObject* o = storage_object(part);
+  part->unref();
+  return o;
+  FL_CATCH(nullptr)
+}
+bool byte_from(PyObject* o, uint8_t& out) {
+  Value v;
+  FL_CHECK_KIND(Type, number_from(o, v), "can only set storage content with a number, but got ", Py_TYPE(o)->tp_name, " instead");
+  out = uint8_t(v.integer());
+  return true;
+}
+int s_assign(PyObject* self, PyObject* index, PyObject* value) {
+  FL_TRY
+  if (!value) {
+    PyErr_SetString(PyExc_TypeError, "storage: elements cannot be deleted");
+    return -1;
+  }
+  Py_ssize_t k, n = 1;
+  if (PySlice_Check(index) ? !slice_of(self, index, k, n) : !index_of(self, index, k)) return -1;
+  uint8_t b;
+  byte_from(value, b);
+  if (n) std::memset(bytes_of(self) + k, b, size_t(n));
+  return 0;
+  FL_CATCH(-1)
+}
+PyObject* s_fill(PyObject* self, PyObject* value) {
+  FL_TRY
+  uint8_t b;
+  byte_from(value, b);
+  if (st(self)->nbytes) std::memset(st(self)->data, b, st(self)->nbytes);
+  Py_INCREF(self);
+  return self;
+  FL_CATCH(nullptr)
+}
+PyObject* s_copy(PyObject* self, PyObject* args) {
+  FL_TRY
+  PyObject *source, *non_blocking = nullptr;
+  if (!PyArg_ParseTuple(args, "O|O", &source, &non_blocking)) return nullptr;
+  Storage* from = storage_from(source);
+  FL_CHECK_KIND(Type, from, "copy_(): argument 'source' must be UntypedStorage, not ", Py_TYPE(source)->tp_name);
+  FL_CHECK(from->nbytes == st(self)->nbytes, "size does not match, self was ", st(self)->nbytes, " bytes but src was ", from->nbytes, " bytes");
+  if (from->nbytes) std::memmove(st(self)->data, from->data, from->nbytes);
+  Py_INCREF(self);
+  return self;
+  FL_CATCH(nullptr)
+}
+PyObject* s_repr(PyObject* self) {
+  std::string text;
+  for (size_t k = 0; k < st(self)->nbytes; ++k) text += ' ' + std::to_string(int(bytes_of(self)[k])) + '\n';
+  text += "[torch.storage.UntypedStorage(device=" + device_name(st(self)->device) + ") of size " + std::to_string(st(self)->nbytes) + "]";
+  return PyUnicode_FromStringAndSize(text.data(), Py_ssize_t(text.size()));
+}
+PyObject* s_false(PyObject*, PyObject*) { Py_RETURN_FALSE; }
+PyObject* s_sizeof(PyObject* self, PyObject*) { return PyLong_FromSize_t(st(self)->nbytes + sizeof(StorageObject)); }
+PyObject* s_cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(st(self)); }
+PyObject* s_is_cuda(PyObject*, void*) { Py_RETURN_FALSE; }
 int s_buffer(PyObject* self, Py_buffer* view, int flags) {
+  st(self)->resizable = false;
   return PyBuffer_FillInfo(view, self, st(self)->data ? st(self)->data : const_cast<char*>(""), Py_ssize_t(st(self)->nbytes), 0, flags);
 }
 PyMethodDef storage_methods[] = {{"nbytes", s_nbytes, METH_NOARGS, "The number of bytes."}, {"size", s_nbytes, METH_NOARGS, "The number of bytes."},
                                  {"data_ptr", s_data_ptr, METH_NOARGS, "The address."}, {"element_size", s_element_size, METH_NOARGS, "1."},
                                  {"resize_", s_resize, METH_O, "Changes the number of bytes, keeping the common prefix."}, {"clone", s_clone, METH_NOARGS, "A copy."},
-                                 {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."}, {nullptr}};
-PyGetSetDef storage_getset[] = {{"device", s_device}, {nullptr}};
+                                 {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."},
+                                 {"fill_", s_fill, METH_O, "Sets all bytes."}, {"copy_", s_copy, METH_VARARGS, "Takes over the bytes of a storage of the same size."},
+                                 {"is_shared", s_false, METH_NOARGS, "False: processes exchange copies."}, {"is_pinned", s_false, METH_VARARGS, "False without a GPU."},
+                                 {"share_memory_", s_cpu, METH_NOARGS, "self."}, {"untyped", s_cpu, METH_NOARGS, "self."},
+                                 {"__sizeof__", s_sizeof, METH_NOARGS}, {nullptr}};
+PyGetSetDef storage_getset[] = {{"device", s_device}, {"_cdata", s_cdata}, {"is_cuda", s_is_cuda}, {nullptr}};
 PySequenceMethods storage_sequence;
+PyMappingMethods storage_mapping;
 PyBufferProcs storage_buffer;
 
 // ------------------------------------------------------------------------------------------------ Generator
@@ -207,7 +298,15 @@ bool init_storage(PyObject* m) {
   StorageType.tp_methods = storage_methods;
   StorageType.tp_getset = storage_getset;
   storage_sequence.sq_length = s_len;
-  storage_sequence.sq_item = s_item;
+  storage_sequence.sq_item = [](PyObject* self, Py_ssize_t k) -> PyObject* {
+    Ptr index(PyLong_FromSsize_t(k));
+    return index ? s_item(self, index.get()) : nullptr;
+  };
+  storage_mapping.mp_length = s_len;
+  storage_mapping.mp_subscript = s_item;
+  storage_mapping.mp_ass_subscript = s_assign;
+  StorageType.tp_as_mapping = &storage_mapping;
+  StorageType.tp_repr = s_repr;
   StorageType.tp_as_sequence = &storage_sequence;
   storage_buffer.bf_getbuffer = s_buffer;
   StorageType.tp_as_buffer = &storage_buffer;

@@ -37,7 +37,7 @@ bool preserve(PyTensor* o) {
 void tensor_dealloc(PyObject* self) {
   PyTensor* o = face(self);
   if (__builtin_expect(o->dict || o->weak, 0) && preserve(o)) return;
-  if (o->dict) PyObject_GC_UnTrack(o);
+  if (o->dict || (o->t && o->t->extra)) PyObject_GC_UnTrack(o);
   if (o->weak) PyObject_ClearWeakRefs(self);
   Py_CLEAR(o->dict);
   if (o->t) {
@@ -56,8 +56,8 @@ void tensor_dealloc(PyObject* self) {
 void subclass_dealloc(PyObject* self) {
   PyTensor* o = face(self);
   PyTypeObject* type = Py_TYPE(self);
-  if (type->tp_finalize && PyObject_CallFinalizerFromDealloc(self) < 0) return;
   if (preserve(o)) return;
+  if (type->tp_finalize && PyObject_CallFinalizerFromDealloc(self) < 0) return;
   PyObject_GC_UnTrack(o);
   if (o->weak) PyObject_ClearWeakRefs(self);
   Py_CLEAR(o->dict);
@@ -89,8 +89,7 @@ int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(static_cast<PyObject*>(o->t->extra->hooks));
     Py_VISIT(static_cast<PyObject*>(o->t->extra->post_accumulate));
   }
-  if (PyType_HasFeature(Py_TYPE(self), Py_TPFLAGS_HEAPTYPE)) Py_VISIT(Py_TYPE(self));
-  return 0;
+  return 0;  // the type of a subclass is visited by the subclass's own traverse
 }
 int tensor_clear(PyObject* self) {
   PyTensor* o = face(self);
@@ -569,8 +568,8 @@ PyObject* m_detach_(PyObject* self, PyObject*) {
   FL_TRY
   const Tensor& t = unwrap(self);
   FL_CHECK(!t->base, "Can't detach views in-place. Use detach() instead.");
-  if (t->grad_fn) release_node(t->grad_fn);
-  t->grad_fn = nullptr;
+  forget_retained(*t.get());
+  if (t->grad_fn) release_node(std::exchange(t->grad_fn, nullptr));
   t->output_nr = 0;
   t->requires_grad = false;
   Py_INCREF(self);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <vector>
 
 #include "base/error.h"
 #include "tensor/modes.h"
@@ -15,6 +16,24 @@ static TensorImpl* new_impl() {
 }
 
 void (*release_face)(void*) = nullptr;  // installed by the binding: gives the Python face its reference back
+
+// a.grad.grad.grad... may be long: gradients that die while another is dying wait in a list.
+static void release_grad(TensorImpl* g) {
+  static thread_local std::vector<TensorImpl*>* waiting = nullptr;
+  if (!g->rc.dec()) return;
+  if (waiting) {
+    waiting->push_back(g);
+    return;
+  }
+  std::vector<TensorImpl*> list{g};
+  waiting = &list;
+  while (!list.empty()) {
+    TensorImpl* next = list.back();
+    list.pop_back();
+    next->destroy();
+  }
+  waiting = nullptr;
+}
 
 void TensorImpl::destroy() {
   if (__builtin_expect(owns_pyobj, 0)) {
@@ -33,7 +52,7 @@ void TensorImpl::destroy() {
   deallocate(this, sizeof(TensorImpl));
   --live_tensors;
   if (fn) release_node(fn);
-  if (g) g->unref();
+  if (g) release_grad(g);
   if (b) b->unref();
 }
 

@@ -71,7 +71,25 @@ def __getattr__(name: str):
         _operator.install(_sys.modules[__name__], Tensor, {"_nn": _nn})
         if name in globals():
             return globals()[name]
+    if name.endswith(("Tensor", "Storage")):
+        value = _early_type(name)
+        if value is not None:
+            globals()[name] = value
+            return value
     raise AttributeError(f"module 'flambeau' has no attribute '{name}'")
+
+
+def _early_type(name: str):
+    """torch.FloatTensor, torch.LongStorage, torch.TypedStorage...: loaded when first named. None if there is no such type."""
+    from . import storage
+    if name == "Storage":
+        return storage.storage_type(f"torch.{storage.legacy_name(get_default_dtype(), 'Storage')}")
+    if name == "TypedStorage":
+        return storage.TypedStorage
+    try:
+        return (storage.tensor_type if name.endswith("Tensor") else storage.storage_type)(f"torch.{name}")
+    except KeyError:
+        return None
 
 
 def __dir__():

@@ -101,7 +101,11 @@ def set_default_dtype(d: Any) -> None:
 def set_default_tensor_type(t: Any) -> None:
     """The early way to say it: torch.DoubleTensor or its name."""
     from .storage import legacy_type
-    kind = legacy_type(t) if isinstance(t, str) else t
+    kind = legacy_type(t)
+    if not kind.dtype.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    if kind.is_cuda:
+        raise TypeError(f"type torch.cuda.{kind.__name__} not available. Torch not compiled with CUDA enabled.")
     _C._set_default_dtype(kind.dtype)
 
 
@@ -478,8 +482,9 @@ class _Methods:
     _typed_storage = storage
 
     def storage_type(self) -> Any:
-        """The class of the typed storage."""
-        return type(self.storage())
+        """The class of the typed storage: torch.FloatStorage."""
+        from .storage import legacy_name, storage_type
+        return storage_type("torch." + legacy_name(self.dtype, "Storage"))
 
     def new(self, *args: Any, **kwargs: Any) -> Tensor:
         """A new tensor of self's dtype, from sizes or data (early API)."""
@@ -694,10 +699,10 @@ def _legacy_new(cls: type, *args: Any, _dtype: Any = None, **kwargs: Any) -> Ten
     elif isinstance(args[0], Tensor) and len(args) == 1:
         source = args[0]
         if _dtype is not None and source.dtype != dtype:
-            raise TypeError(f"expected {_LEGACY[str(dtype)[6:]]} (got {_LEGACY[str(source.dtype)[6:]]})")
+            raise TypeError(f"new(): expected a tensor of dtype {dtype} (got {source.dtype})")
         if _dtype is None and source.dtype != dtype and cls is Tensor:
             raise TypeError(f"expected {dtype} (got {source.dtype})")
-        made = source.detach() if cls is not Tensor or True else source
+        made = source.detach()
     elif isinstance(args[0], _C.Size) and len(args) == 1:
         made = empty(args[0], dtype=dtype)
     elif isinstance(args[0], _C.UntypedStorage):
@@ -709,7 +714,7 @@ def _legacy_new(cls: type, *args: Any, _dtype: Any = None, **kwargs: Any) -> Ten
     elif len(args) == 1:
         if isinstance(args[0], (float, complex, str)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        if hasattr(args[0], "__index__"):
+        if hasattr(args[0], "__index__") and not hasattr(args[0], "__len__"):
             made = empty((args[0].__index__(),), dtype=dtype)
         else:
             made = _C.tensor(args[0], dtype=dtype)

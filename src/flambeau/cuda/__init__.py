@@ -36,8 +36,12 @@ def __getattr__(name: str) -> Any:
         return torch.OutOfMemoryError
     if name == "AcceleratorError":
         return torch.AcceleratorError
-    if name in _TENSOR_TYPES:
-        return _tensor_type(name)
+    if name.endswith("Tensor"):
+        from ..storage import tensor_type
+        try:
+            return tensor_type(f"torch.cuda.{name}")
+        except KeyError:
+            pass
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -236,32 +240,3 @@ def reset_peak_memory_stats(device: Any = None) -> None:
 
 reset_max_memory_allocated = reset_max_memory_cached = reset_accumulated_memory_stats = reset_peak_memory_stats
 mem_get_info = memory_summary = set_per_process_memory_fraction = _unavailable
-
-
-# -- types ------------------------------------------------------------------------------------------------------------
-
-_TENSOR_TYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16",
-                 "BFloat16Tensor": "bfloat16", "LongTensor": "int64", "IntTensor": "int32", "ShortTensor": "int16",
-                 "CharTensor": "int8", "ByteTensor": "uint8", "BoolTensor": "bool"}
-
-
-class _CudaTensorType(type):
-    """Type of torch.cuda.FloatTensor and the like: tensors of that dtype on a CUDA device are instances."""
-
-    dtype: Any
-    is_cuda = True
-
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, torch.Tensor) and instance.is_cuda and instance.dtype == cls.dtype
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError(f"type torch.cuda.{cls.__name__} not available. {_MESSAGE}.")
-
-    def __repr__(cls) -> str:
-        return f"<class 'torch.cuda.{cls.__name__}'>"
-
-
-def _tensor_type(name: str) -> Any:
-    kind = _CudaTensorType(name, (), {"__module__": "torch.cuda", "dtype": getattr(torch, _TENSOR_TYPES[name])})
-    globals()[name] = kind
-    return kind
