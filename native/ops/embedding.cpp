@@ -105,12 +105,14 @@ Record embedding_renorm_{{.schema = {"embedding_renorm_(Tensor(a!) self, Tensor 
 
 namespace {
 
-// Where bag k ends: offsets with the number of indices after them.
-Tensor bag_ends(const Tensor& offsets, int64_t n, bool include_last) {
+// A sum without padding is made directly; only then is an included last offset heeded, and no index's bag is noted.
+bool plain_sum(int64_t mode, int64_t padding) { return mode == 0 && padding < 0; }
+// The offsets with the end of the last bag after them.
+Tensor bag_ends(const Tensor& offsets, int64_t n, bool include_last, bool plain) {
   int64_t bags = offsets.numel() - int64_t(include_last);
   Tensor given = flat_index(offsets), ends = empty(IntView{bags + 1}, DType::Int64);
   std::memcpy(ends.bytes(), given.bytes(), size_t(bags) * 8);
-  ends.data<int64_t>()[bags] = include_last ? given.data<int64_t>()[bags] : n;
+  ends.data<int64_t>()[bags] = include_last && plain ? given.data<int64_t>()[bags] : n;
   return ends;
 }
 struct BagCall {
@@ -155,12 +157,13 @@ void bag_forward(Call& c) {
     FL_CHECK(samples.dtype() == weight.dtype(), "expected scalar type ", scalar_type_name(weight.dtype()), " but found ", scalar_type_name(samples.dtype()));
     FL_CHECK(samples.dim() == 1 && samples.numel() == index.numel(), "embedding_bag: expected per_sample_weights to be 1D and of the same length as indices");
   }
-  Tensor ends = bag_ends(offsets, index.numel(), include_last);
+  bool plain = plain_sum(mode, padding);
+  Tensor ends = bag_ends(offsets, index.numel(), include_last, plain);
   const int64_t* at = ends.data<int64_t>();
   int64_t bags = ends.numel() - 1, n = index.numel();
   if (offsets.numel() > 0) {
     FL_CHECK(at[0] == 0, "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got ", at[0]);
-    int64_t last = include_last ? at[bags] : at[bags - 1];
+    int64_t last = flat_index(offsets).data<int64_t>()[offsets.numel() - 1];
     FL_CHECK(last <= n, "offsets[-1] can not be greater than input's length ", n, " but got offsets[-1] of ", last);
     for (int64_t k = 0; k < bags; ++k) FL_CHECK(at[k] <= at[k + 1], "embedding_bag: offsets must not decrease (got ", at[k], " before ", at[k + 1], ")");
   }
@@ -173,8 +176,7 @@ void bag_forward(Call& c) {
     bad = cpu::embedding_bag(weight.dtype(), b.bag, b.weight.bytes(), out.bytes(), size.data<int64_t>(), max_index.defined() ? max_index.data<int64_t>() : nullptr);
   }
   FL_CHECK(!bad, "Index ", bad.position, " of input takes value ", bad.value, " which is not in the valid range [0, ", weight.size(0), ")");
-  // Which bag each index belongs to; not made by a plain sum, whose sizes are not counted either.
-  bool plain = mode == 0 && padding < 0;
+  // Which bag each index belongs to; a plain sum does not count sizes either.
   Tensor bag_of = empty(IntView{plain ? 0 : n}, DType::Int64);
   if (!plain)
     for (int64_t k = 0; k < bags; ++k)
@@ -193,7 +195,7 @@ static Record embedding_bag_backward{
                 "bool include_last_offset, int padding_idx, Tensor maximum_indices) -> Tensor"},
      .forward = [](Call& c) {
        Tensor g = contiguous_of(c.tensor(0)), index = c.tensor(1), most = contiguous_of(c.tensor(9));
-       BagCall b = bag_call(Tensor(), c.integer(3), g.size(1), index, bag_ends(c.tensor(2), index.numel(), c.flag(7)), c.integer(5), c.optional(6), c.integer(8), c.flag(4));
+       BagCall b = bag_call(Tensor(), c.integer(3), g.size(1), index, bag_ends(c.tensor(2), index.numel(), c.flag(7), plain_sum(c.integer(5), c.integer(8))), c.integer(5), c.optional(6), c.integer(8), c.flag(4));
        Tensor out = empty(IntView{c.integer(3), g.size(1)}, g.dtype());
        {
          Unlock unlock(double(b.bag.n) * double(g.size(1)) * 0.3);
@@ -207,7 +209,7 @@ static Record embedding_bag_samples_backward{
      .forward = [](Call& c) {
        Tensor g = contiguous_of(c.tensor(0)), index = c.tensor(2);
        const Tensor& weight = c.tensor(1);
-       BagCall b = bag_call(weight, weight.size(0), weight.size(1), index, bag_ends(c.tensor(3), index.numel(), c.flag(4)), 0, Tensor(), c.integer(5), false);
+       BagCall b = bag_call(weight, weight.size(0), weight.size(1), index, bag_ends(c.tensor(3), index.numel(), c.flag(4), plain_sum(0, c.integer(5))), 0, Tensor(), c.integer(5), false);
        Tensor out = empty(IntView{b.bag.n}, g.dtype());
        cpu::embedding_bag_sample_backward(g.dtype(), b.bag, g.bytes(), b.weight.bytes(), out.bytes());
        c.ret(out);

@@ -158,8 +158,8 @@ Record index_copy{{.schema = {"index_copy(Tensor self, int dim, Tensor index, Te
                    },
                    .save = save_in(2), .flags = kAll, .doc = "Writes the slices of source to those slices of self that index lists."}};
 
-Record index_fill{{.schema = {"index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
-                              "index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor"},
+Record index_fill{{.schema = {"index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
+                              "index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor"},
                    .forward = fill_forward,
                    .gradient = [](Grad& G) {
                      if (G.needs(0)) G.set(0, index_fill(G.grad(), G.arg(1), G.in(2), 0));
@@ -168,7 +168,7 @@ Record index_fill{{.schema = {"index_fill.int_Scalar(Tensor self, int dim, Tenso
                        G.set(3, sum(mul(G.grad(), hit)));
                      }
                    },
-                   .save = save_in(2), .flags = kBoth | kInplace, .nodes = {"IndexFillBackward0", "IndexFillBackward1"},
+                   .save = save_in(2), .flags = kBoth | kInplace, .nodes = {"IndexFillBackward1", "IndexFillBackward0"},
                    .doc = "Fills those slices of self along dim that index lists.\n\n>>> torch.zeros(3).index_fill(0, torch.tensor([1]), 4.)\ntensor([0., 4., 0.])"}};
 
 Record index_reduce{{.schema = {"index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor"},

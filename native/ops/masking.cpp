@@ -20,7 +20,7 @@ Tensor broadcast_copy(const Tensor& t, IntView shape) {
 // What a masked write fills: self in place, which the mask must not outgrow, or self broadcast against the mask.
 Tensor masked_destination(const Call& c) {
   const Tensor& self = c.tensor(0);
-  Dims shape = broadcast_shapes(self.sizes(), c.tensor(1).sizes());
+  Dims shape = broadcast_shapes(c.tensor(1).sizes(), self.sizes());
   if (c.mode == Mode::Inplace && c.preset[0] == self.get()) {
     FL_CHECK(IntView(shape) == self.sizes(), "output with shape ", self.sizes(), " doesn't match the broadcast shape ", shape);
     return self;
@@ -39,7 +39,7 @@ void fill_forward(Call& c) {
   DType t = self.dtype();
   checked_bits(v, t);
   if (is_integral(t) && v.tag != Value::IntTag) v = Value(v.integer());
-  const Tensor& out = c.result(self.sizes() == mask.sizes() ? Dims(self.sizes()) : broadcast_shapes(self.sizes(), mask.sizes()), t, nullptr, false);
+  const Tensor& out = c.result(self.sizes() == mask.sizes() ? Dims(self.sizes()) : broadcast_shapes(mask.sizes(), self.sizes()), t, nullptr, false);
   Pointwise it(out, t);
   it.input(c.arg(1), DType::Bool);
   it.input(v, t);
@@ -60,13 +60,13 @@ void check_flat(const cpu::BadIndex& bad, int64_t n) {
 
 }  // namespace
 
-Record masked_fill{{.schema = {"masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor", "masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor"},
+Record masked_fill{{.schema = {"masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor", "masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor"},
                     .forward = fill_forward,
                     .gradient = [](Grad& G) {
                       if (G.needs(0)) G.set(0, sum_to(masked_fill(G.grad(), G.in(1), 0), G.sizes(0)));
                       if (G.needs(2)) G.set(2, gradient_as(sum(where(G.in(1), G.grad(), zeros_like(G.grad()))), G.dtype(2)));
                     },
-                    .save = save_in(1), .flags = kBoth | kInplace | kElementwise, .nodes = {"MaskedFillBackward0", "MaskedFillBackward1"},
+                    .save = save_in(1), .flags = kBoth | kInplace | kElementwise, .nodes = {"MaskedFillBackward1", "MaskedFillBackward0"},
                     .doc = "value where mask is true, self elsewhere.\n\n"
                            ">>> torch.masked_fill(torch.tensor([1, 2]), torch.tensor([True, False]), 9)\ntensor([9, 2])"}};
 
@@ -76,7 +76,7 @@ Record masked_select{{.schema = {"masked_select(Tensor self, Tensor mask) -> Ten
                         FL_CHECK(mask.dtype() == DType::Bool, "masked_select: expected BoolTensor for mask");
                         if (c.mode == Mode::Out && c.preset[0]) FL_CHECK(c.preset[0]->dtype == x.dtype(), "masked_select(): self and result must have the same scalar type");
                         check_out_apart(c, 0b11);
-                        Dims shape = broadcast_shapes(x.sizes(), mask.sizes());
+                        Dims shape = broadcast_shapes(mask.sizes(), x.sizes());
                         Dims st = spread_strides(x, shape), mask_st = spread_strides(mask, shape);
                         int64_t n = cpu::count_true(shape.size(), shape.data(), mask.data<bool>(), mask_st.data());
                         const Tensor& out = c.result(IntView{n}, x.dtype());
@@ -104,7 +104,7 @@ Record masked_scatter{{.schema = {"masked_scatter(Tensor self, Tensor mask, Tens
                          FL_CHECK(self.dtype() == source.dtype(), "masked_scatter: expected self and source to have same dtypes but got", scalar_type_name(self.dtype()), " and ",
                                   scalar_type_name(source.dtype()));
                          FL_CHECK(mask.dtype() == DType::Bool, "masked_scatter_ only supports boolean masks, but got mask with dtype ", scalar_type_name(mask.dtype()));
-                         Dims shape = broadcast_shapes(self.sizes(), mask.sizes());
+                         Dims shape = broadcast_shapes(mask.sizes(), self.sizes());
                          Dims mask_st = spread_strides(mask, shape);
                          int64_t n = cpu::count_true(shape.size(), shape.data(), mask.data<bool>(), mask_st.data());
                          FL_CHECK(n <= source.numel(), "Number of elements of source < number of ones in mask");

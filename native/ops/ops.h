@@ -71,6 +71,6 @@ extern Record argmax, argmin, var, std_, var_mean, std_mean, linalg_vector_norm,
 namespace fl::ops {
 extern Record sort, argsort, topk;
 extern Record gather, scatter, scatter_value, scatter_add, scatter_reduce, index_select, index_add, index_copy, index_fill, index_reduce;
-extern Record take, put, masked_select, masked_scatter, roll, tril, triu, fill_diagonal_, repeat, embedding;
+extern Record take, put, masked_select, masked_scatter, roll, tril, triu, fill_diagonal_, repeat, constant_pad_nd, embedding;
 Tensor fit_source(const Tensor& g, IntView sizes);  // g with zeros after it in every dimension
 }  // namespace fl::ops
