@@ -9,7 +9,7 @@ namespace fl::ops {
 const char* c_type_name(DType t);                       // "long int", as some of PyTorch's messages spell types
 ScalarBits checked_bits(const Value& v, DType t);       // RuntimeError where the number does not fit the type
 void require_out_dtype(const Call& c, DType t);         // RuntimeError unless a given out= has the type
-// RuntimeError if a given out= shares memory with one of these arguments (a bit each).
+// RuntimeError if a given out= shares memory with one of these arguments (a bit each), or within itself.
 void check_out_apart(const Call& c, uint32_t arguments);
 void check_no_overlap(const Tensor& self);              // RuntimeError if self reaches an element twice
 // What a writing operator fills: self of the in-place form, else a contiguous copy of it.

@@ -32,6 +32,7 @@ void require_out_dtype(const Call& c, DType t) {
 }
 void check_out_apart(const Call& c, uint32_t arguments) {
   if (c.mode != Mode::Out || !c.preset[0]) return;
+  check_no_overlap(Tensor::borrow(c.preset[0]));
   for (int k = 0; k < c.nargs; ++k)
     FL_CHECK(!(arguments >> k & 1) || !c.arg(k).is_tensor() || !may_overlap(*c.preset[0], *c.arg(k).t), "unsupported operation: some elements of the input tensor and the "
              "written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation.");

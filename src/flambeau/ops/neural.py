@@ -1,4 +1,4 @@
-"""Network operators over primitives: activations, dropouts, shuffles, padding, unfolding, unpooling, normalisation
+"""Network operators over primitives: activations, shuffles, padding, unfolding, unpooling, normalisation
 by instance."""
 
 from __future__ import annotations
@@ -66,89 +66,6 @@ def prelu(self, weight):
     elif weight.ndim != self.ndim:
         weight = weight.reshape([1] * self.ndim)
     return torch.where(self > 0, self, weight * self)
-
-
-def _rrelu(self, noise, lower, upper, training, generator):
-    if not training:
-        return torch._C._nn.leaky_relu(self, (lower + upper) / 2)
-    with torch.no_grad():
-        below = self <= 0
-        kind = torch.float64 if self.dtype != torch.float64 else self.dtype
-        drawn = torch.empty(int(below.sum()), dtype=kind).uniform_(lower, upper, generator=generator)
-        slopes = torch.ones_like(self, memory_format=torch.contiguous_format)
-        slopes.masked_scatter_(below, drawn.to(self.dtype))
-        if noise is not None:
-            noise.copy_(slopes)
-    return self * slopes
-
-
-@operator("rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, "
-          "Generator? generator=None) -> Tensor", inplace=True, **_PLAIN)
-def rrelu(self, lower, upper, training, generator):
-    """leaky_relu whose slope for each negative element is drawn uniformly in training, else the mean of the bounds.
-
-    >>> torch.rrelu(torch.tensor([1.]))
-    tensor([1.])
-    """
-    if lower > upper:
-        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound (got {lower} and {upper})")
-    return _rrelu(self, None, lower, upper, training, generator)
-
-
-@operator("rrelu_with_noise(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.3333333333333333, "
-          "bool training=False, Generator? generator=None) -> Tensor", inplace=True, **_NN)
-def rrelu_with_noise(self, noise, lower, upper, training, generator):
-    """rrelu that also writes the slopes into noise."""
-    return _rrelu(self, noise, lower, upper, training, generator)
-
-
-def _dropout(self, p, train, feature, alpha):
-    """Dropout of elements or of whole features, scaled, or keeping mean and variance of SELU outputs (alpha)."""
-    if not 0 <= p <= 1:
-        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if p == 0 or not train or self.numel() == 0:
-        return self
-    if p == 1:
-        return self * torch.zeros((), dtype=self.dtype, device=self.device)
-    if feature:
-        if self.ndim < 2:
-            raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-        noise = self.new_empty([*self.shape[:2], *[1] * (self.ndim - 2)])
-    else:
-        noise = torch.empty_like(self)
-    with torch.no_grad():
-        noise.bernoulli_(1 - p)
-    if not alpha:
-        return self * noise.div_(1 - p)
-    limit = 1.7580993408473766  # SELU's scale times its alpha: minus the value of far negative inputs
-    scale = 1.0 / math.sqrt((limit * limit * p + 1) * (1 - p))
-    shift = noise.sub(1).mul_(limit * scale).add_(limit * scale * p)
-    return self * noise.mul_(scale) + shift
-
-
-def _register_dropout(name, feature, alpha, doc):
-    def compute(input, p, train):
-        return _dropout(input, p, train, feature, alpha)
-    compute.__doc__ = doc
-    return operator(f"{name}(Tensor input, float p, bool train) -> Tensor", inplace=True, **_PLAIN)(compute)
-
-
-alpha_dropout = _register_dropout("alpha_dropout", False, True, """Dropout that keeps mean and variance of
-    self-normalising networks (Klambauer et al. 2017): dropped elements take SELU's lower limit.
-
-    >>> torch.alpha_dropout(torch.ones(2), 0.5, False)
-    tensor([1., 1.])
-    """)
-feature_alpha_dropout = _register_dropout("feature_alpha_dropout", True, True, """alpha_dropout of whole channels.
-
-    >>> torch.feature_alpha_dropout(torch.ones(1, 2), 0.5, False)
-    tensor([[1., 1.]])
-    """)
-feature_dropout = _register_dropout("feature_dropout", True, False, """Dropout of whole channels (dim 1).
-
-    >>> torch.feature_dropout(torch.ones(1, 2), 0.5, False)
-    tensor([[1., 1.]])
-    """)
 
 
 @operator("pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", **_PLAIN)
@@ -267,58 +184,6 @@ def one_hot(self, num_classes):
     elif high >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
     return self.new_zeros([*self.shape, num_classes]).scatter_(-1, self.unsqueeze(-1), 1)
-
-
-def _constant_pad(self, pad, value):
-    ndim, pairs = self.ndim, len(pad) // 2
-    source, target_slices, shape = self, [], list(self.shape)
-    for pair in range(pairs):
-        dim = ndim - 1 - pair
-        before, after = pad[2 * pair], pad[2 * pair + 1]
-        shape[dim] += before + after
-        if shape[dim] < 0:
-            raise RuntimeError(f"The input size {self.shape[dim]}, plus negative padding {before} and {after}, "
-                               f"resulted in a negative output size, which is invalid. Check dimension {dim} of your "
-                               "input.")
-        if before < 0:
-            source = source.narrow(dim, -before, source.shape[dim] + before)
-        if after < 0:
-            source = source.narrow(dim, 0, source.shape[dim] + after)
-        target_slices.append((dim, max(before, 0)))
-    channels_last = self.ndim in (4, 5) and not self.is_contiguous() and self.is_contiguous(
-        memory_format=torch.channels_last if self.ndim == 4 else torch.channels_last_3d)
-    layout = torch.contiguous_format if not channels_last else \
-        torch.channels_last if self.ndim == 4 else torch.channels_last_3d
-    result = torch.empty(shape, dtype=self.dtype, device=self.device, memory_format=layout).fill_(value)
-    place = result
-    for dim, start in target_slices:
-        place = place.narrow(dim, start, source.shape[dim])
-    place.copy_(source)
-    return result
-
-
-def _constant_pad_backward(inputs, outputs, grads, needs):
-    _, pad, _ = inputs
-    return _padded(grads[0], [-amount for amount in pad], 0), None, None
-
-
-_padded = Primitive(_constant_pad, _constant_pad_backward)
-
-
-@operator("constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor", **_PLAIN)
-def constant_pad_nd(self, pad, value):
-    """Constant values around the last dims: pad = (before, after) of the last dim, then of the one before it, ...;
-    negative amounts cut.
-
-    >>> torch.constant_pad_nd(torch.tensor([1, 2]), (1, 0), 9)
-    tensor([9, 1, 2])
-    """
-    if len(pad) % 2:
-        raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
-    if len(pad) > 2 * self.ndim:
-        raise RuntimeError("Length of pad should be no more than twice the number of dimensions of the input. Pad "
-                           f"length is {len(pad)} while the input has {self.ndim} dimensions.")
-    return _padded(self, list(pad), value)
 
 
 def _source_positions(size, before, after, mode, device):
@@ -627,19 +492,3 @@ def instance_norm(input, weight, bias, running_mean, running_var, use_input_stat
                 if kept is not None:
                     kept.copy_(updated.view(n, channels).mean(0))
     return result.reshape(input.shape)
-
-
-@operator("embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)", **_PLAIN)
-def embedding_renorm_(self, indices, max_norm, norm_type):
-    """Scale the rows of self named by indices down to max_norm, in place.
-
-    >>> torch.embedding_renorm_(torch.tensor([[3., 4.]]), torch.tensor([0]), 1.0, 2.0)
-    tensor([[0.6000, 0.8000]])
-    """
-    with torch.no_grad():
-        used = indices.reshape(-1).unique()
-        rows = self.index_select(0, used)
-        norms = torch.linalg.vector_norm(rows, norm_type, [1], True)
-        scale = torch.where(norms > max_norm, max_norm / (norms + 1e-7), torch.ones_like(norms))
-        self.index_copy_(0, used, rows * scale)
-    return self
