@@ -1,13 +1,16 @@
 """L-BFGS: a quasi-Newton method with a short memory, for full-batch problems."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 import flambeau as torch
 
 from .optimizer import Optimizer, _check_lr, _require, _to_scalar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 
 class LBFGS(Optimizer):
