@@ -40,7 +40,7 @@ INDEX: dict[str, dict[str, str]] = {
         "neural":
             "_pad_circular col2im fractional_max_pool2d fractional_max_pool3d glu im2col max_unpool2d max_unpool3d "
             "one_hot pad reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d "
-            "replication_pad3d rrelu_with_noise rrelu_with_noise_",
+            "replication_pad3d",
         "segments":
             "flatten_dense_tensors pad_sequence unflatten_dense_tensors",
     },
@@ -106,9 +106,7 @@ INDEX: dict[str, dict[str, str]] = {
             "binary_cross_entropy_with_logits cosine_embedding_loss cosine_similarity hinge_embedding_loss kl_div "
             "margin_ranking_loss pairwise_distance poisson_nll_loss triplet_margin_loss",
         "neural":
-            "alpha_dropout alpha_dropout_ bilinear celu celu_ channel_shuffle constant_pad_nd embedding_renorm_ "
-            "feature_alpha_dropout feature_alpha_dropout_ feature_dropout feature_dropout_ instance_norm "
-            "pixel_shuffle pixel_unshuffle prelu rrelu rrelu_",
+            "bilinear celu celu_ channel_shuffle instance_norm pixel_shuffle pixel_unshuffle prelu",
         "pointwise":
             "_safe_softmax alias_copy as_strided_copy bucketize complex detach_copy diagonal_copy expand_copy "
             "float_power frexp isreal ldexp ldexp_ logdet mvlgamma mvlgamma_ narrow_copy nonzero_static permute_copy "
