@@ -57,7 +57,7 @@ def _core_type() -> str | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=4096)
 def _routine(name: str, arguments: int) -> Any:
     from ctypes import c_void_p
     function = getattr(library(), f"scipy_{name}_")
