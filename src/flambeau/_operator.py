@@ -314,14 +314,14 @@ def placements(made: Operator) -> Iterator[tuple[str, str, Callable[[Operator], 
             yield place, made.name + "_", _inplace
 
 
-def install(module: str) -> None:
-    """Put the operators that a module defines in their places. What is there already (a native operator, a
-    replacement) stays; namespaces that are not loaded yet are left out."""
+def install(module: str | None = None) -> None:
+    """Put the operators that a module defines (all, where none is named) in their places. What is there already (a
+    native operator, a replacement) stays; namespaces that are not loaded yet are left out."""
     from .ops import LazyMethod
 
     places = {"torch": torch, "Tensor": torch.Tensor, "_nn": torch._C._nn}
     for made in REGISTRY.values():
-        if made.__module__ != module:
+        if module is not None and made.__module__ != module:
             continue
         for key, name, make in placements(made):
             place = places.get(key) or sys.modules.get(f"flambeau.{key}")
