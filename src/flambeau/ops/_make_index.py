@@ -16,7 +16,7 @@ INDEX: dict[str, dict[str, str]] = {
 
 
 def collect() -> dict[str, dict[str, list[str]]]:
-    """{place: {file: names}} of all files; ValueError if two operators claim a name."""
+    """{place: {file: names}} of this folder; ValueError if two operators claim a name."""
     from .._operator import REGISTRY, placements
 
     for path in sorted(FOLDER.glob("[a-z]*.py")):
@@ -24,7 +24,9 @@ def collect() -> dict[str, dict[str, list[str]]]:
     index: dict[str, dict[str, list[str]]] = {}
     claimed: dict[tuple[str, str], str] = {}
     for operator in REGISTRY.values():
-        file = operator.__module__.rpartition(".")[2]
+        folder, _, file = (operator.__module__ or "").rpartition(".")
+        if folder != __package__:
+            continue  # defined elsewhere
         for place, name, _ in placements(operator):
             other = claimed.setdefault((place, name), repr(operator))
             if other != repr(operator):
