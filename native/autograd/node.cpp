@@ -196,7 +196,10 @@ OpNode::OpNode(const Call& c, const bool* needs) : op(&c.op), overload(c.overloa
       for (int64_t x : v.int_view()) ints.emplace(x);
     } else if (v.tag == Value::StrTag) {
       strings.emplace_back(v.s);
-    } else if (v.tag == Value::ObjectTag || v.tag == Value::FloatsTag) {
+    } else if (v.tag == Value::FloatsTag) {
+      args[k].i = int64_t(floats.size());
+      floats.insert(floats.end(), v.floats, v.floats + v.n);
+    } else if (v.tag == Value::ObjectTag) {
       args[k] = Value();  // generators and the like are not needed on the way back
     }
   }
@@ -204,6 +207,7 @@ OpNode::OpNode(const Call& c, const bool* needs) : op(&c.op), overload(c.overloa
   strings.shrink_to_fit();
   for (int k = 0; k < c.nargs; ++k) {
     if (args[k].tag == Value::IntsTag) args[k].ints = ints.data() + args[k].i;
+    if (args[k].tag == Value::FloatsTag) args[k].floats = floats.data() + args[k].i;
     if (args[k].tag == Value::StrTag) args[k].s = strings[word++].c_str();
   }
   make_newest(*this);

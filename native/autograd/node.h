@@ -81,6 +81,7 @@ struct OpNode final : Node {
   int16_t saved_out[kMaxResults];
   Small<Saved, 3> saved;
   Small<int64_t, 8> ints;           // copies of list arguments
+  std::vector<double> floats;
   std::vector<std::string> strings;
   std::vector<OutputMeta> items;    // shapes and types of the items of the tensor list argument
 

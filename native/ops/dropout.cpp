@@ -44,24 +44,36 @@ static Record bernoulli{{.schema = {"bernoulli(Tensor self, *, " GENERATOR ") ->
                          },
                          .gradient = zero_gradient, .flags = kBoth | kOut, .doc = "Ones with the probabilities self, else zeros."}};
 static Record bernoulli_p{{.schema = {"bernoulli.p(Tensor self, float p, *, " GENERATOR ") -> Tensor"},
-                           .forward = [](Call& c) {
-                             Tensor r = empty(c.tensor(0).sizes(), c.tensor(0).dtype());
-                             draw_bernoulli(r, c.real(1), generator_of(c.arg(2)));
-                             c.ret(r);
-                           },
-                           .gradient = zero_gradient, .flags = kBoth, .nodes = {"BernoulliBackward2"}, .doc = "Ones with probability p, else zeros, in the shape of self."}};
+                           .forward =
+                               [](Call& c) {
+                                 Tensor r = empty(c.tensor(0).sizes(), c.tensor(0).dtype());
+                                 draw_bernoulli(r, c.real(1), generator_of(c.arg(2)));
+                                 c.ret(r);
+                               },
+                           .gradient = zero_gradient,
+                           .flags = kBoth,
+                           .nodes = {"BernoulliBackward2"},
+                           .doc = "Ones with probability p, else zeros, in the shape of self."}};
 static Record bernoulli_tensor_{{.schema = {"bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, " GENERATOR ") -> Tensor(a!)"},
-                                 .forward = [](Call& c) {
-                                   draw_bernoulli(c.tensor(0), c.tensor(1), generator_of(c.arg(2)));
-                                   c.ret(c.tensor(0));
-                                 },
-                                 .gradient = zero_gradient, .flags = kMethod | kInplaceOnly, .nodes = {"BernoulliBackward1"}, .doc = "Fills self with ones of probabilities p, else zeros."}};
+                                 .forward =
+                                     [](Call& c) {
+                                       draw_bernoulli(c.tensor(0), c.tensor(1), generator_of(c.arg(2)));
+                                       c.ret(c.tensor(0));
+                                     },
+                                 .gradient = zero_gradient,
+                                 .flags = kMethod | kInplaceOnly,
+                                 .nodes = {"BernoulliBackward1"},
+                                 .doc = "Fills self with ones of probabilities p, else zeros."}};
 static Record bernoulli_float_{{.schema = {"bernoulli_.float(Tensor(a!) self, float p=0.5, *, " GENERATOR ") -> Tensor(a!)"},
-                                .forward = [](Call& c) {
-                                  draw_bernoulli(c.tensor(0), c.real(1), generator_of(c.arg(2)));
-                                  c.ret(c.tensor(0));
-                                },
-                                .gradient = zero_gradient, .flags = kMethod | kInplaceOnly, .nodes = {"BernoulliBackward2"}, .doc = "Fills self with ones of probability p, else zeros."}};
+                                .forward =
+                                    [](Call& c) {
+                                      draw_bernoulli(c.tensor(0), c.real(1), generator_of(c.arg(2)));
+                                      c.ret(c.tensor(0));
+                                    },
+                                .gradient = zero_gradient,
+                                .flags = kMethod | kInplaceOnly,
+                                .nodes = {"BernoulliBackward2"},
+                                .doc = "Fills self with ones of probability p, else zeros."}};
 
 // ------------------------------------------------------------------------------------------------ dropout
 
@@ -112,9 +124,14 @@ void dropout_call(Call& c, bool feature, bool alpha) {
 
 }  // namespace
 
-#define DROPOUT(NAME, FEATURE, ALPHA, DOC)                                                                                                       \
-  static Record NAME##_record{{.schema = {#NAME "(Tensor input, float p, bool train) -> Tensor"}, .forward = [](Call& c) { dropout_call(c, FEATURE, ALPHA); }, \
-                               .flags = kFunction | kInplace | kComposite, .doc = DOC}};
+#define DROPOUT(NAME, FEATURE, ALPHA, DOC)                                                        \
+  static Record NAME##_record{{.schema = {#NAME "(Tensor input, float p, bool train) -> Tensor"}, \
+                               .forward =                                                         \
+                                   [](Call& c) {                                                  \
+                                     dropout_call(c, FEATURE, ALPHA);                             \
+                                   },                                                             \
+                               .flags = kFunction | kInplace | kComposite,                        \
+                               .doc = DOC}};
 DROPOUT(dropout, false, false, "In training zeroes elements with probability p and scales the others by 1 / (1 - p).")
 DROPOUT(feature_dropout, true, false, "Dropout of whole channels (dim 1).")
 DROPOUT(alpha_dropout, false, true, "Dropout that keeps mean and variance of self-normalising networks (Klambauer et al. 2017).")
@@ -149,45 +166,53 @@ static Record native_dropout{{.schema = {"native_dropout(Tensor input, float p, 
 
 extern Record leaky_relu;
 
-static Record rrelu_with_noise{{.schema = {"rrelu_with_noise(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, " GENERATOR ") -> Tensor"},
-                                .forward = [](Call& c) {
-                                  const Tensor &x = c.tensor(0), &noise = c.tensor(1);
-                                  double lower = c.arg(2).real(), upper = c.arg(3).real();
-                                  FL_CHECK(lower <= upper, "Lower bound should be less than or equal to the upper bound");
-                                  FL_CHECK(noise.sizes() == x.sizes(), "noise tensor shape must match self tensor shape. Got self.shape = ", x.sizes(), " noise.shape = ", noise.sizes());
-                                  if (!is_floating(x.dtype())) no_kernel(c.flag(4) ? "rrelu_with_noise_out_cpu" : "leaky_relu_cpu", x.dtype());
-                                  GradModeGuard off(false);
-                                  if (!c.flag(4)) {
-                                    if (c.mode == Mode::Inplace) {
-                                      leaky_relu.inplace(x, (lower + upper) / 2);
-                                      return c.ret(x);
-                                    }
-                                    return c.ret(leaky_relu(x, (lower + upper) / 2));
-                                  }
-                                  Tensor in = contiguous_of(x), out = empty(x.sizes(), x.dtype());
-                                  Tensor slopes = noise.is_contiguous() && noise.dtype() == x.dtype() ? noise : empty(x.sizes(), x.dtype());
-                                  cpu::rrelu_noise(generator_of(c.arg(5)), x.dtype(), out.bytes(), slopes.bytes(), in.bytes(), x.numel(), lower, upper);
-                                  if (slopes.get() != noise.get()) copy_values(noise, slopes);
-                                  c.ret(out);
-                                },
-                                .gradient = [](Grad& G) {
-                                  if (!G.needs(0)) return;
-                                  if (G.arg(4).b) return G.set(0, mul(G.grad(), G.in(1)));
-                                  G.set(0, leaky_relu_backward(G.grad(), G.in(0), (G.arg(2).real() + G.arg(3).real()) / 2));
-                                },
-                                .save = save_in(0) | save_in(1), .flags = kNn | kFunction | kInplace | kOut,
-                                .doc = "rrelu that also writes the slopes into noise."}};
-static Record rrelu{{.schema = {"rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, " GENERATOR ") -> Tensor"},
-                     .forward = [](Call& c) {
-                       const Tensor& x = c.tensor(0);
-                       Tensor noise = empty(x.sizes(), x.dtype());
-                       if (!c.flag(3)) fill_values(noise, Value(0));
-                       if (c.mode != Mode::Inplace) return c.ret(rrelu_with_noise(x, noise, c.arg(1), c.arg(2), c.arg(3), c.arg(4)));
-                       rrelu_with_noise.inplace(x, noise, c.arg(1), c.arg(2), c.arg(3), c.arg(4));
-                       c.ret(x);
-                     },
-                     .flags = kFunction | kInplace | kComposite,
-                     .doc = "leaky_relu whose slope for each negative element is drawn uniformly in training, else the mean of the bounds.\n\n"
-                            ">>> torch.rrelu(torch.tensor([1.]))\ntensor([1.])"}};
+static Record rrelu_with_noise{
+    {.schema = {"rrelu_with_noise(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, " GENERATOR
+                ") -> Tensor"},
+     .forward =
+         [](Call& c) {
+           const Tensor &x = c.tensor(0), &noise = c.tensor(1);
+           double lower = c.arg(2).real(), upper = c.arg(3).real();
+           FL_CHECK(lower <= upper, "Lower bound should be less than or equal to the upper bound");
+           FL_CHECK(noise.sizes() == x.sizes(), "noise tensor shape must match self tensor shape. Got self.shape = ", x.sizes(),
+                    " noise.shape = ", noise.sizes());
+           if (!is_floating(x.dtype())) no_kernel(c.flag(4) ? "rrelu_with_noise_out_cpu" : "leaky_relu_cpu", x.dtype());
+           GradModeGuard off(false);
+           if (!c.flag(4)) {
+             if (c.mode == Mode::Inplace) {
+               leaky_relu.inplace(x, (lower + upper) / 2);
+               return c.ret(x);
+             }
+             return c.ret(leaky_relu(x, (lower + upper) / 2));
+           }
+           Tensor in = contiguous_of(x), out = empty(x.sizes(), x.dtype());
+           Tensor slopes = noise.is_contiguous() && noise.dtype() == x.dtype() ? noise : empty(x.sizes(), x.dtype());
+           cpu::rrelu_noise(generator_of(c.arg(5)), x.dtype(), out.bytes(), slopes.bytes(), in.bytes(), x.numel(), lower, upper);
+           if (slopes.get() != noise.get()) copy_values(noise, slopes);
+           c.ret(out);
+         },
+     .gradient =
+         [](Grad& G) {
+           if (!G.needs(0)) return;
+           if (G.arg(4).b) return G.set(0, mul(G.grad(), G.in(1)));
+           G.set(0, leaky_relu_backward(G.grad(), G.in(0), (G.arg(2).real() + G.arg(3).real()) / 2));
+         },
+     .save = save_in(0) | save_in(1),
+     .flags = kNn | kFunction | kInplace | kOut,
+     .doc = "rrelu that also writes the slopes into noise."}};
+static Record rrelu{
+    {.schema = {"rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, " GENERATOR ") -> Tensor"},
+     .forward =
+         [](Call& c) {
+           const Tensor& x = c.tensor(0);
+           Tensor noise = empty(x.sizes(), x.dtype());
+           if (!c.flag(3)) fill_values(noise, Value(0));
+           if (c.mode != Mode::Inplace) return c.ret(rrelu_with_noise(x, noise, c.arg(1), c.arg(2), c.arg(3), c.arg(4)));
+           rrelu_with_noise.inplace(x, noise, c.arg(1), c.arg(2), c.arg(3), c.arg(4));
+           c.ret(x);
+         },
+     .flags = kFunction | kInplace | kComposite,
+     .doc = "leaky_relu whose slope for each negative element is drawn uniformly in training, else the mean of the bounds.\n\n"
+            ">>> torch.rrelu(torch.tensor([1.]))\ntensor([1.])"}};
 
 }  // namespace fl::ops

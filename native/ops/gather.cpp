@@ -6,8 +6,9 @@ namespace fl::ops {
 // ------------------------------------------------------------------------------------------------ building blocks
 
 const char* c_type_name(DType t) {
-  static const char* names[kDTypes + 1] = {"bool", "unsigned char", "signed char", "short int", "int", "long int", "unsigned short", "unsigned int", "unsigned long",
-                                           "c10::Half", "c10::BFloat16", "float", "double", "c10::complex<float>", "c10::complex<double>", "none"};
+  static const char* names[kDTypes + 1] = {"bool",           "unsigned char",       "signed char",          "short int", "int",           "long int",
+                                           "unsigned short", "unsigned int",        "unsigned long",        "c10::Half", "c10::BFloat16", "float",
+                                           "double",         "c10::complex<float>", "c10::complex<double>", "none"};
   return names[size_t(t)];
 }
 ScalarBits checked_bits(const Value& v, DType t) {
@@ -28,17 +29,20 @@ ScalarBits checked_bits(const Value& v, DType t) {
 }
 void require_out_dtype(const Call& c, DType t) {
   if (c.mode == Mode::Out && c.preset[0])
-    FL_CHECK(c.preset[0]->dtype == t, "Expected out tensor to have dtype ", c_type_name(t), ", but got ", c_type_name(c.preset[0]->dtype), " instead");
+    FL_CHECK(c.preset[0]->dtype == t, "Expected out tensor to have dtype ", c_type_name(t), ", but got ", c_type_name(c.preset[0]->dtype),
+             " instead");
 }
 void check_out_apart(const Call& c, uint32_t arguments) {
   if (c.mode != Mode::Out || !c.preset[0]) return;
   check_no_overlap(Tensor::borrow(c.preset[0]));
   for (int k = 0; k < c.nargs; ++k)
-    FL_CHECK(!(arguments >> k & 1) || !c.arg(k).is_tensor() || !may_overlap(*c.preset[0], *c.arg(k).t), "unsupported operation: some elements of the input tensor and the "
+    FL_CHECK(!(arguments >> k & 1) || !c.arg(k).is_tensor() || !may_overlap(*c.preset[0], *c.arg(k).t),
+             "unsupported operation: some elements of the input tensor and the "
              "written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation.");
 }
 void check_no_overlap(const Tensor& self) {
-  FL_CHECK(!has_internal_overlap(self.sizes(), self.strides()), "unsupported operation: more than one element of the written-to tensor refers to a single "
+  FL_CHECK(!has_internal_overlap(self.sizes(), self.strides()),
+           "unsupported operation: more than one element of the written-to tensor refers to a single "
            "memory location. Please clone() the tensor before performing the operation.");
 }
 Tensor destination(const Call& c, MemoryFormat format) {
@@ -56,8 +60,13 @@ Tensor at_least_1d(const Tensor& t) { return t.dim() ? t : make_view(t, IntView{
 Tensor as_int64(const Tensor& index) { return cast_of(index, DType::Int64); }
 
 DimIndexed::DimIndexed(const Tensor& self_, const Tensor& other_, const Tensor& index_, int dim, IntView sizes_, bool whole_slices, bool wrap)
-    : self(at_least_1d(self_)), other(other_), index(at_least_1d(as_int64(index_))), sizes(sizes_.n ? Dims(sizes_) : Dims(1, 1)), self_strides(byte_strides(self)),
-      other_strides(sizes.size(), 0), index_strides(sizes.size(), 0) {
+    : self(at_least_1d(self_)),
+      other(other_),
+      index(at_least_1d(as_int64(index_))),
+      sizes(sizes_.n ? Dims(sizes_) : Dims(1, 1)),
+      self_strides(byte_strides(self)),
+      other_strides(sizes.size(), 0),
+      index_strides(sizes.size(), 0) {
   if (other.defined()) {
     other = at_least_1d(other);
     other_strides = byte_strides(other);
@@ -76,15 +85,19 @@ DimIndexed::DimIndexed(const Tensor& self_, const Tensor& other_, const Tensor& 
 }
 
 cpu::ScatterOp scatter_op(const char* reduce) {
-  static const std::pair<const char*, cpu::ScatterOp> known[] = {
-      {"sum", cpu::ScatterOp::Sum}, {"prod", cpu::ScatterOp::Prod}, {"mean", cpu::ScatterOp::Mean}, {"amax", cpu::ScatterOp::Max}, {"amin", cpu::ScatterOp::Min}};
+  static const std::pair<const char*, cpu::ScatterOp> known[] = {{"sum", cpu::ScatterOp::Sum},
+                                                                 {"prod", cpu::ScatterOp::Prod},
+                                                                 {"mean", cpu::ScatterOp::Mean},
+                                                                 {"amax", cpu::ScatterOp::Max},
+                                                                 {"amin", cpu::ScatterOp::Min}};
   for (auto& k : known)
     if (!std::strcmp(k.first, reduce)) return k.second;
   fail(ErrorKind::Runtime, "reduce argument must be either sum, prod, mean, amax or amin, got ", reduce);
 }
 void check_scatter_op(const char* kernel, cpu::ScatterOp op, DType t) {
   bool ordered = op == cpu::ScatterOp::Max || op == cpu::ScatterOp::Min;
-  if ((ordered && is_complex(t)) || (op == cpu::ScatterOp::Mean && t == DType::Bool)) fail(ErrorKind::NotImplemented, "\"", kernel, "\" not implemented for '", scalar_type_name(t), "'");
+  if ((ordered && is_complex(t)) || (op == cpu::ScatterOp::Mean && t == DType::Bool))
+    fail(ErrorKind::NotImplemented, "\"", kernel, "\" not implemented for '", scalar_type_name(t), "'");
 }
 
 // ------------------------------------------------------------------------------------------------ gather, scatter
@@ -107,24 +120,26 @@ void check_gather_shape(const Tensor& x, const Tensor& index, int dim) {
   if (index.numel() == 0) return;
   FL_CHECK(rank(index) == rank(x), "Index tensor must have the same number of dimensions as input tensor");
   for (int d = 0; d < rank(x); ++d)
-    FL_CHECK(d == dim || size_at(index, d) <= size_at(x, d), "Size does not match at dimension ", d, " expected index ", index.sizes(), " to be no larger than self ", x.sizes(),
-             " apart from dimension ", dim);
+    FL_CHECK(d == dim || size_at(index, d) <= size_at(x, d), "Size does not match at dimension ", d, " expected index ", index.sizes(),
+             " to be no larger than self ", x.sizes(), " apart from dimension ", dim);
 }
 void check_scatter_shape(const Tensor& x, const Tensor& index, const Tensor& source, int dim) {
   if (index.numel() == 0) return;
   FL_CHECK(rank(index) == rank(x), "Index tensor must have the same number of dimensions as self tensor");
   if (source.defined()) FL_CHECK(rank(index) == rank(source), "Index tensor must have the same number of dimensions as src tensor");
   bool fits = true;
-  for (int d = 0; d < rank(x); ++d) fits = fits && (d == dim || size_at(index, d) <= size_at(x, d)) && (!source.defined() || size_at(index, d) <= size_at(source, d));
+  for (int d = 0; d < rank(x); ++d)
+    fits = fits && (d == dim || size_at(index, d) <= size_at(x, d)) && (!source.defined() || size_at(index, d) <= size_at(source, d));
   if (fits) return;
   if (source.defined())
-    fail(ErrorKind::Runtime, "Expected index ", index.sizes(), " to be no larger than self ", x.sizes(), " apart from dimension ", dim, " and to be no larger size than src ",
-         source.sizes());
+    fail(ErrorKind::Runtime, "Expected index ", index.sizes(), " to be no larger than self ", x.sizes(), " apart from dimension ", dim,
+         " and to be no larger size than src ", source.sizes());
   fail(ErrorKind::Runtime, "Expected index ", index.sizes(), " to be no larger than self ", x.sizes(), " apart from dimension ", dim);
 }
 
 // Writes `source`, or the number `bits` where there is no source, at the index; op: combined with what is there.
-void scatter_values(const Tensor& self, int dim, const Tensor& index, Tensor source, const ScalarBits* bits, const cpu::ScatterOp* op, bool include_self) {
+void scatter_values(const Tensor& self, int dim, const Tensor& index, Tensor source, const ScalarBits* bits, const cpu::ScatterOp* op,
+                    bool include_self) {
   if (index.numel() == 0) return;
   if (source.defined() && may_overlap(*self.get(), *source.get())) source = copy_of(source);
   DimIndexed p(self, source, may_overlap(*self.get(), *index.get()) ? copy_of(index) : index, dim, index.sizes(), false);
@@ -132,7 +147,8 @@ void scatter_values(const Tensor& self, int dim, const Tensor& index, Tensor sou
   cpu::BadIndex bad;
   {
     Unlock unlock(double(index.numel()) * kNs);
-    bad = op ? cpu::scatter_reduce(self.dtype(), *op, p.d, self.bytes(), from, include_self) : cpu::scatter(int64_t(item_size(self.dtype())), p.d, self.bytes(), from);
+    bad = op ? cpu::scatter_reduce(self.dtype(), *op, p.d, self.bytes(), from, include_self)
+             : cpu::scatter(int64_t(item_size(self.dtype())), p.d, self.bytes(), from);
   }
   check_bound(bad, dim, p.d.bound);
 }
@@ -200,13 +216,28 @@ Record scatter{{.schema = {"scatter.src(Tensor self, int dim, Tensor index, Tens
                 .save = save_in(2), .flags = kAll, .nodes = {"ScatterBackward0"},
                 .doc = "Writes src along dim at the places index names; of equal places the last wins."}};
 Record scatter_value{{.schema = {"scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor"},
-                      .forward = [](Call& c) { scatter_call(c, nullptr); },
-                      .gradient = [](Grad& G) { G.set(0, scatter_value(G.grad(), G.arg(1), G.in(2), 0)); },
-                      .save = save_in(2), .flags = kAll, .nodes = {"ScatterBackward1"}, .doc = "Writes a number along dim at the places index names."}};
+                      .forward =
+                          [](Call& c) {
+                            scatter_call(c, nullptr);
+                          },
+                      .gradient =
+                          [](Grad& G) {
+                            G.set(0, scatter_value(G.grad(), G.arg(1), G.in(2), 0));
+                          },
+                      .save = save_in(2),
+                      .flags = kAll,
+                      .nodes = {"ScatterBackward1"},
+                      .doc = "Writes a number along dim at the places index names."}};
 static Record scatter_legacy_src{{.schema = {"scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor"},
-                                  .forward = scatter_legacy, .flags = kAll, .nodes = {"NotImplemented"}, .doc = "Adds or multiplies src at the places index names."}};
+                                  .forward = scatter_legacy,
+                                  .flags = kAll,
+                                  .nodes = {"NotImplemented"},
+                                  .doc = "Adds or multiplies src at the places index names."}};
 static Record scatter_legacy_value{{.schema = {"scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor"},
-                                    .forward = scatter_legacy, .flags = kAll, .nodes = {"NotImplemented"}, .doc = "Adds or multiplies a number at the places index names."}};
+                                    .forward = scatter_legacy,
+                                    .flags = kAll,
+                                    .nodes = {"NotImplemented"},
+                                    .doc = "Adds or multiplies a number at the places index names."}};
 Record scatter_add{{.schema = {"scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor"},
                     .forward = [](Call& c) {
                       cpu::ScatterOp op = cpu::ScatterOp::Sum;
@@ -219,17 +250,25 @@ Record scatter_add{{.schema = {"scatter_add(Tensor self, int dim, Tensor index, 
                     .save = save_in(2), .flags = kAll,
                     .doc = "Adds src along dim at the places index names.\n\n"
                            ">>> torch.zeros(2).scatter_add(0, torch.tensor([1, 1]), torch.tensor([1., 2.]))\ntensor([0., 3.])"}};
-Record scatter_reduce{{.schema = {"scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor"},
-                       .forward = [](Call& c) {
-                         static const char* kernels[] = {"scatter_gather_tensor_cpu_reduce_sum", "scatter_gather_tensor_cpu_reduce_prod", "scatter_gather_tensor_cpu_reduce_mean",
-                                                         "scatter_gather_tensor_cpu_reduce_amax", "scatter_gather_tensor_cpu_reduce_amin"};
-                         cpu::ScatterOp op = scatter_op(c.str(4));
-                         check_scatter_op(kernels[int(op)], op, c.tensor(0).dtype());
-                         scatter_call(c, &op, c.flag(5));
-                       },
-                       .gradient = [](Grad& G) { reduce_gradient(G, Places{G.in(2), G.arg(1).i, false}, 3, G.arg(4).s, G.arg(5).b); },
-                       .save = save_in(0) | save_in(2) | save_in(3) | save_out(0), .flags = kAll, .nodes = {"ScatterReduceBackward0"},
-                       .doc = "Combines src with self at the places index names: sum, prod, mean, amax or amin."}};
+Record scatter_reduce{
+    {.schema = {"scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor"},
+     .forward =
+         [](Call& c) {
+           static const char* kernels[] = {"scatter_gather_tensor_cpu_reduce_sum", "scatter_gather_tensor_cpu_reduce_prod",
+                                           "scatter_gather_tensor_cpu_reduce_mean", "scatter_gather_tensor_cpu_reduce_amax",
+                                           "scatter_gather_tensor_cpu_reduce_amin"};
+           cpu::ScatterOp op = scatter_op(c.str(4));
+           check_scatter_op(kernels[int(op)], op, c.tensor(0).dtype());
+           scatter_call(c, &op, c.flag(5));
+         },
+     .gradient =
+         [](Grad& G) {
+           reduce_gradient(G, Places{G.in(2), G.arg(1).i, false}, 3, G.arg(4).s, G.arg(5).b);
+         },
+     .save = save_in(0) | save_in(2) | save_in(3) | save_out(0),
+     .flags = kAll,
+     .nodes = {"ScatterReduceBackward0"},
+     .doc = "Combines src with self at the places index names: sum, prod, mean, amax or amin."}};
 
 // A source may be larger than the index: what lies outside was not read.
 Tensor fit_source(const Tensor& g, IntView sizes) {
@@ -242,7 +281,9 @@ Tensor fit_source(const Tensor& g, IntView sizes) {
 // ------------------------------------------------------------------------------------------------ gradients of reductions
 
 Tensor Places::read(const Tensor& x) const { return whole_slices ? index_select(x, dim, index) : gather(x, dim, index); }
-Tensor Places::add(const Tensor& into, const Tensor& x) const { return whole_slices ? index_add(into, dim, index, x) : scatter_add(into, dim, index, x); }
+Tensor Places::add(const Tensor& into, const Tensor& x) const {
+  return whole_slices ? index_add(into, dim, index, x) : scatter_add(into, dim, index, x);
+}
 Tensor Places::clear(const Tensor& x) const { return whole_slices ? index_fill(x, dim, index, 0) : scatter_value(x, dim, index, 0); }
 Tensor Places::reduce(const Tensor& into, const Tensor& x, const char* how, bool include_self) const {
   return whole_slices ? index_reduce(into, dim, index, x, how, include_self) : scatter_reduce(into, dim, index, x, how, include_self);

@@ -5,8 +5,6 @@
 
 namespace fl::ops {
 
-static const char* c10_name(DType t);
-
 namespace {
 
 cpu::GemmFactor factor(const Value& v) { return {v.real(), v.imag(), v.integer()}; }
@@ -56,7 +54,7 @@ Tensor adjoint(const Tensor& t) { return conj_if(transpose(t, -2, -1)); }
 
 }  // namespace
 
-static const char* c10_name(DType t) {
+const char* c10_name(DType t) {
   static const char* const names[] = {"bool", "unsigned char", "signed char", "short", "int", "long int", "c10::UInt16", "c10::UInt32", "c10::UInt64",
                                       "c10::Half", "c10::BFloat16", "float", "double", "c10::complex<float>", "c10::complex<double>"};
   return names[int(t)];

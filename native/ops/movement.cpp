@@ -103,7 +103,8 @@ Record fill_diagonal_{{.schema = {"fill_diagonal_(Tensor(a!) self, Scalar fill_v
                        .forward = [](Call& c) {
                          const Tensor& x = c.tensor(0);
                          FL_CHECK(x.dim() >= 2, "dimensions must larger than 1");
-                         for (int d = 1; d < x.dim() && x.dim() > 2; ++d) FL_CHECK(x.size(d) == x.size(0), "all dimensions of input must be of equal length");
+                         for (int d = 1; d < x.dim() && x.dim() > 2; ++d)
+                           FL_CHECK(x.size(d) == x.size(0), "all dimensions of input must be of equal length");
                          checked_bits(c.arg(1), x.dtype());
                          if (x.numel()) fill_diagonal(x, c.arg(1), c.flag(2));
                          c.ret(x);
@@ -154,39 +155,42 @@ Record repeat{{.schema = {"repeat(Tensor self, int[] repeats) -> Tensor"},
 
 // ------------------------------------------------------------------------------------------------ padding
 
-Record constant_pad_nd{{.schema = {"constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor"},
-                        .forward = [](Call& c) {
-                          const Tensor& x = c.tensor(0);
-                          IntView pad = c.ints(1);
-                          FL_CHECK(pad.n % 2 == 0, "Length of pad must be even but instead it equals ", pad.n);
-                          FL_CHECK(pad.n <= 2 * x.dim(), "Length of pad should be no more than twice the number of dimensions of the input. Pad length is ", pad.n,
-                                   "while the input has ", x.dim(), "dimensions.");
-                          checked_bits(c.arg(2), x.dtype());
-                          Dims sizes(x.sizes()), kept(x.sizes()), from(x.dim(), 0), to(x.dim(), 0);
-                          for (int k = 0; k < pad.n / 2; ++k) {
-                            int d = x.dim() - 1 - k;
-                            int64_t before = pad[2 * k], after = pad[2 * k + 1];
-                            sizes[d] += before + after;
-                            FL_CHECK(sizes[d] >= 0, "The input size ", x.size(d), ", plus negative padding ", before, " and ", after,
-                                     ", resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
-                            from[d] = std::max<int64_t>(-before, 0), to[d] = std::max<int64_t>(before, 0);
-                            kept[d] = std::max<int64_t>(x.size(d) + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0), 0);
-                          }
-                          bool last = (x.dim() == 4 || x.dim() == 5) && !x.is_contiguous() && is_channels_last(x.sizes(), x.strides());
-                          Tensor out = last ? empty_strided(sizes, channels_last_strides(sizes), x.dtype()) : empty(sizes, x.dtype());
-                          if (!(IntView(kept) == IntView(sizes))) fill_values(out, c.arg(2));
-                          int64_t skip = x->offset, at = 0;
-                          for (int d = 0; d < x.dim(); ++d) skip += from[d] * x.stride(d), at += to[d] * out.stride(d);
-                          if (checked_numel(kept)) copy_values(make_view(out, kept, out.strides(), at), make_view(x, kept, x.strides(), skip));
-                          c.ret(out);
-                        },
-                        .gradient = [](Grad& G) {
-                          Dims back(G.arg(1).int_view());
-                          for (int k = 0; k < back.size(); ++k) back[k] = -back[k];
-                          G.set(0, constant_pad_nd(G.grad(), back, 0));
-                        },
-                        .flags = kFunction,
-                        .doc = "Constant values around the last dims: pad = (before, after) of the last dim, then of the one before it, ...; negative amounts cut.\n\n"
-                               ">>> torch.constant_pad_nd(torch.tensor([1, 2]), (1, 0), 9)\ntensor([9, 1, 2])"}};
+Record constant_pad_nd{
+    {.schema = {"constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor"},
+     .forward =
+         [](Call& c) {
+           const Tensor& x = c.tensor(0);
+           IntView pad = c.ints(1);
+           FL_CHECK(pad.n % 2 == 0, "Length of pad must be even but instead it equals ", pad.n);
+           FL_CHECK(pad.n <= 2 * x.dim(), "Length of pad should be no more than twice the number of dimensions of the input. Pad length is ", pad.n,
+                    "while the input has ", x.dim(), "dimensions.");
+           checked_bits(c.arg(2), x.dtype());
+           Dims sizes(x.sizes()), kept(x.sizes()), from(x.dim(), 0), to(x.dim(), 0);
+           for (int k = 0; k < pad.n / 2; ++k) {
+             int d = x.dim() - 1 - k;
+             int64_t before = pad[2 * k], after = pad[2 * k + 1];
+             sizes[d] += before + after;
+             FL_CHECK(sizes[d] >= 0, "The input size ", x.size(d), ", plus negative padding ", before, " and ", after,
+                      ", resulted in a negative output size, which is invalid. Check dimension ", d, " of your input.");
+             from[d] = std::max<int64_t>(-before, 0), to[d] = std::max<int64_t>(before, 0);
+             kept[d] = std::max<int64_t>(x.size(d) + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0), 0);
+           }
+           bool last = (x.dim() == 4 || x.dim() == 5) && !x.is_contiguous() && is_channels_last(x.sizes(), x.strides());
+           Tensor out = last ? empty_strided(sizes, channels_last_strides(sizes), x.dtype()) : empty(sizes, x.dtype());
+           if (!(IntView(kept) == IntView(sizes))) fill_values(out, c.arg(2));
+           int64_t skip = x->offset, at = 0;
+           for (int d = 0; d < x.dim(); ++d) skip += from[d] * x.stride(d), at += to[d] * out.stride(d);
+           if (checked_numel(kept)) copy_values(make_view(out, kept, out.strides(), at), make_view(x, kept, x.strides(), skip));
+           c.ret(out);
+         },
+     .gradient =
+         [](Grad& G) {
+           Dims back(G.arg(1).int_view());
+           for (int k = 0; k < back.size(); ++k) back[k] = -back[k];
+           G.set(0, constant_pad_nd(G.grad(), back, 0));
+         },
+     .flags = kFunction,
+     .doc = "Constant values around the last dims: pad = (before, after) of the last dim, then of the one before it, ...; negative amounts cut.\n\n"
+            ">>> torch.constant_pad_nd(torch.tensor([1, 2]), (1, 0), 9)\ntensor([9, 1, 2])"}};
 
 }  // namespace fl::ops

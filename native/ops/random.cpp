@@ -73,8 +73,8 @@ void draw_uniform(const Tensor& t, double from, double to, Generator& g) {
   FL_CHECK(from >= -limit && from <= limit, "from is out of bounds for ", shown);
   FL_CHECK(to >= -limit && to <= limit, "to is out of bounds for ", shown);
   FL_CHECK(from <= to, "uniform_ expects to return a [from, to) range, but found from=", from, " > to=", to);
-  FL_CHECK(to - from <= limit, "uniform_ expects to-from <= std::numeric_limits<", scalar_type_name(type), ">::max(), but found to=", to, " and from=", from,
-           " which result in to-from to exceed the limit");
+  FL_CHECK(to - from <= limit, "uniform_ expects to-from <= std::numeric_limits<", scalar_type_name(type), ">::max(), but found to=", to,
+           " and from=", from, " which result in to-from to exceed the limit");
   check_no_overlap(t);
   fill_in_order(t, [&](void* p, int64_t n) { cpu::fill_uniform(g, real_type(type), p, is_complex(type) ? 2 * n : n, from, to); });
 }
@@ -119,17 +119,34 @@ Tensor like(Call& c, int at, bool& requires_grad) {
 }  // namespace
 
 static Record rand_record{{.schema = {"rand(int[] size, *, " GENERATOR ", " FL_OPTIONS ") -> Tensor"},
-                           .forward = [](Call& c) { draw_uniform(fresh(c, c.ints(0), options(c, 2, default_dtype()), c.has(2)), 0, 1, generator_of(c.arg(1))); },
-                           .flags = kFunction | kOut | kNoGrad, .doc = "Uniform numbers from [0, 1)."}};
+                           .forward =
+                               [](Call& c) {
+                                 draw_uniform(fresh(c, c.ints(0), options(c, 2, default_dtype()), c.has(2)), 0, 1, generator_of(c.arg(1)));
+                               },
+                           .flags = kFunction | kOut | kNoGrad,
+                           .doc = "Uniform numbers from [0, 1)."}};
 static Record randn{{.schema = {"randn(int[] size, *, " GENERATOR ", " FL_OPTIONS ") -> Tensor"},
-                     .forward = [](Call& c) { draw_normal(fresh(c, c.ints(0), options(c, 2, default_dtype()), c.has(2)), 0, 1, generator_of(c.arg(1))); },
-                     .flags = kFunction | kOut | kNoGrad, .doc = "Standard normal numbers."}};
+                     .forward =
+                         [](Call& c) {
+                           draw_normal(fresh(c, c.ints(0), options(c, 2, default_dtype()), c.has(2)), 0, 1, generator_of(c.arg(1)));
+                         },
+                     .flags = kFunction | kOut | kNoGrad,
+                     .doc = "Standard normal numbers."}};
 static Record randint{{.schema = {"randint(int high, int[] size, *, " GENERATOR ", " FL_OPTIONS ") -> Tensor"},
-                       .forward = [](Call& c) { draw_integers(fresh(c, c.ints(1), options(c, 3, DType::Int64), c.has(3)), 0, c.integer(0), generator_of(c.arg(2))); },
-                       .flags = kFunction | kOut | kNoGrad, .doc = "Integers from [0, high)."}};
+                       .forward =
+                           [](Call& c) {
+                             draw_integers(fresh(c, c.ints(1), options(c, 3, DType::Int64), c.has(3)), 0, c.integer(0), generator_of(c.arg(2)));
+                           },
+                       .flags = kFunction | kOut | kNoGrad,
+                       .doc = "Integers from [0, high)."}};
 static Record randint_low{{.schema = {"randint.low(int low, int high, int[] size, *, " GENERATOR ", " FL_OPTIONS ") -> Tensor"},
-                           .forward = [](Call& c) { draw_integers(fresh(c, c.ints(2), options(c, 4, DType::Int64), c.has(4)), c.integer(0), c.integer(1), generator_of(c.arg(3))); },
-                           .flags = kFunction | kOut | kNoGrad, .doc = "Integers from [low, high)."}};
+                           .forward =
+                               [](Call& c) {
+                                 draw_integers(fresh(c, c.ints(2), options(c, 4, DType::Int64), c.has(4)), c.integer(0), c.integer(1),
+                                               generator_of(c.arg(3)));
+                               },
+                           .flags = kFunction | kOut | kNoGrad,
+                           .doc = "Integers from [low, high)."}};
 static Record randperm{{.schema = {"randperm(int n, *, " GENERATOR ", " FL_OPTIONS ") -> Tensor"},
                         .forward = [](Call& c) {
                           int64_t n = c.integer(0);
@@ -137,7 +154,9 @@ static Record randperm{{.schema = {"randperm(int n, *, " GENERATOR ", " FL_OPTIO
                           Options o = options(c, 2, DType::Int64);
                           DType t = c.mode == Mode::Out && c.preset[0] && !c.has(2) ? c.preset[0]->dtype : o.dtype;
                           if (t == DType::Bool || is_complex(t)) no_kernel("randperm", t);
-                          if (is_floating(t)) FL_CHECK(n <= (int64_t(1) << digits(t)) + 1, "n cannot be greater than ", (int64_t(1) << digits(t)) + 1, " for ", scalar_type_name(t), " type.");
+                          if (is_floating(t))
+                            FL_CHECK(n <= (int64_t(1) << digits(t)) + 1, "n cannot be greater than ", (int64_t(1) << digits(t)) + 1, " for ",
+                                     scalar_type_name(t), " type.");
                           else checked_bits(Value(n), t);
                           const Tensor& r = fresh(c, IntView(&n, 1), o, c.has(2));
                           Generator& g = generator_of(c.arg(1));
@@ -202,16 +221,33 @@ void normal_values(Call& c, IntView size, DType type, const Value& mean, const V
 }  // namespace
 
 static Record normal_tensors{{.schema = {"normal.Tensor_Tensor(Tensor mean, Tensor std, *, " GENERATOR ") -> Tensor"},
-                              .forward = [](Call& c) {
-                                normal_values(c, broadcast_shapes(c.tensor(0).sizes(), c.tensor(1).sizes()), c.tensor(0).dtype(), c.arg(0), c.arg(1), c.arg(2));
-                              },
-                              .gradient = zero_gradient, .flags = kFunction | kOut, .nodes = {"NormalBackward3"}, .doc = "Normal numbers of given means and deviations."}};
+                              .forward =
+                                  [](Call& c) {
+                                    normal_values(c, broadcast_shapes(c.tensor(0).sizes(), c.tensor(1).sizes()), c.tensor(0).dtype(), c.arg(0),
+                                                  c.arg(1), c.arg(2));
+                                  },
+                              .gradient = zero_gradient,
+                              .flags = kFunction | kOut,
+                              .nodes = {"NormalBackward3"},
+                              .doc = "Normal numbers of given means and deviations."}};
 static Record normal_mean{{.schema = {"normal.Tensor_float(Tensor mean, float std=1, *, " GENERATOR ") -> Tensor"},
-                           .forward = [](Call& c) { normal_values(c, c.tensor(0).sizes(), c.tensor(0).dtype(), c.arg(0), c.arg(1), c.arg(2)); },
-                           .gradient = zero_gradient, .flags = kFunction | kOut, .nodes = {"NormalBackward1"}, .doc = "Normal numbers of given means."}};
+                           .forward =
+                               [](Call& c) {
+                                 normal_values(c, c.tensor(0).sizes(), c.tensor(0).dtype(), c.arg(0), c.arg(1), c.arg(2));
+                               },
+                           .gradient = zero_gradient,
+                           .flags = kFunction | kOut,
+                           .nodes = {"NormalBackward1"},
+                           .doc = "Normal numbers of given means."}};
 static Record normal_std{{.schema = {"normal.float_Tensor(float mean, Tensor std, *, " GENERATOR ") -> Tensor"},
-                          .forward = [](Call& c) { normal_values(c, c.tensor(1).sizes(), c.tensor(1).dtype(), c.arg(0), c.arg(1), c.arg(2)); },
-                          .gradient = zero_gradient, .flags = kFunction | kOut, .nodes = {"NormalBackward2"}, .doc = "Normal numbers of given deviations."}};
+                          .forward =
+                              [](Call& c) {
+                                normal_values(c, c.tensor(1).sizes(), c.tensor(1).dtype(), c.arg(0), c.arg(1), c.arg(2));
+                              },
+                          .gradient = zero_gradient,
+                          .flags = kFunction | kOut,
+                          .nodes = {"NormalBackward2"},
+                          .doc = "Normal numbers of given deviations."}};
 static Record normal_size{{.schema = {"normal.float_float(float mean, float std, int[] size, *, " GENERATOR ", " FL_OPTIONS ") -> Tensor"},
                            .forward = [](Call& c) {
                              draw_normal(fresh(c, c.ints(2), options(c, 4, default_dtype()), c.has(4)), c.real(0), c.real(1), generator_of(c.arg(3)));
@@ -224,33 +260,36 @@ static Record normal_size{{.schema = {"normal.float_float(float mean, float std,
   static Record VARIABLE{{.schema = {SCHEMA}, .forward = [](Call& c) { const Tensor& x = c.tensor(0); __VA_ARGS__; c.ret(x); },                      \
                           .gradient = zero_gradient, .flags = kMethod | kInplaceOnly, .nodes = {NODE}, .doc = DOC}};
 
-IN_PLACE(normal_, "normal_(Tensor(a!) self, float mean=0, float std=1, *, " GENERATOR ") -> Tensor(a!)", "NormalBackward0", "Fills self with normal numbers.",
-         draw_normal(x, c.real(1), c.real(2), generator_of(c.arg(3))))
-IN_PLACE(uniform_, "uniform_(Tensor(a!) self, float from=0, float to=1, *, " GENERATOR ") -> Tensor(a!)", "UniformBackward0", "Fills self with uniform numbers from [from, to).",
-         draw_uniform(x, c.real(1), c.real(2), generator_of(c.arg(3))))
+IN_PLACE(normal_, "normal_(Tensor(a!) self, float mean=0, float std=1, *, " GENERATOR ") -> Tensor(a!)", "NormalBackward0",
+         "Fills self with normal numbers.", draw_normal(x, c.real(1), c.real(2), generator_of(c.arg(3))))
+IN_PLACE(uniform_, "uniform_(Tensor(a!) self, float from=0, float to=1, *, " GENERATOR ") -> Tensor(a!)", "UniformBackward0",
+         "Fills self with uniform numbers from [from, to).", draw_uniform(x, c.real(1), c.real(2), generator_of(c.arg(3))))
 
 static void random_from(const Tensor& x, int64_t from, const Value& to, Generator& g) {
   if (!to.is_none()) return draw_integers(x, from, to.integer(), g);
   DType t = x.dtype();
   if (from == std::numeric_limits<int64_t>::min()) {
-    FL_CHECK(t == DType::Int64 || t == DType::Float32 || t == DType::Float64 || t == DType::BFloat16, "random_from_std::numeric_limits<int64_t>::lowest() supports only int64, double, float and bfloat16");
+    FL_CHECK(t == DType::Int64 || t == DType::Float32 || t == DType::Float64 || t == DType::BFloat16,
+             "random_from_std::numeric_limits<int64_t>::lowest() supports only int64, double, float and bfloat16");
     check_no_overlap(x);
     return fill_in_order(x, [&](void* p, int64_t n) { cpu::fill_random_range(g, t, p, n, 0, from); });
   }
   check_integers(t, "from", double(from));
-  int64_t last = is_floating(t) ? int64_t(1) << digits(t) : t == DType::Int64 || t == DType::UInt64 ? std::numeric_limits<int64_t>::max() : int64_t(integer_limits(t).high);
+  int64_t last = is_floating(t)                            ? int64_t(1) << digits(t)
+                 : t == DType::Int64 || t == DType::UInt64 ? std::numeric_limits<int64_t>::max()
+                                                           : int64_t(integer_limits(t).high);
   check_no_overlap(x);
   fill_in_order(x, [&](void* p, int64_t n) { cpu::fill_random_range(g, t, p, n, uint64_t(last) - uint64_t(from) + 1, from); });
 }
-IN_PLACE(random_from_, "random_.from(Tensor(a!) self, int from, int? to, *, " GENERATOR ") -> Tensor(a!)", "RandomBackward0", "Fills self with integers from [from, to).",
-         random_from(x, c.integer(1), c.arg(2), generator_of(c.arg(3))))
-IN_PLACE(random_to_, "random_.to(Tensor(a!) self, int to, *, " GENERATOR ") -> Tensor(a!)", "RandomBackward1", "Fills self with integers from [0, to).",
-         draw_integers(x, 0, c.integer(1), generator_of(c.arg(2))))
-IN_PLACE(random_, "random_(Tensor(a!) self, *, " GENERATOR ") -> Tensor(a!)", "RandomBackward2", "Fills self with integers from the whole range its type represents.",
-         if (is_complex(x.dtype())) no_kernel("random_kernel_cpu", x.dtype());
-         check_no_overlap(x);
-         Generator& g = generator_of(c.arg(1));
-         fill_in_order(x, [&](void* p, int64_t n) { cpu::fill_random(g, x.dtype(), p, n); }))
+IN_PLACE(random_from_, "random_.from(Tensor(a!) self, int from, int? to, *, " GENERATOR ") -> Tensor(a!)", "RandomBackward0",
+         "Fills self with integers from [from, to).", random_from(x, c.integer(1), c.arg(2), generator_of(c.arg(3))))
+IN_PLACE(random_to_, "random_.to(Tensor(a!) self, int to, *, " GENERATOR ") -> Tensor(a!)", "RandomBackward1",
+         "Fills self with integers from [0, to).", draw_integers(x, 0, c.integer(1), generator_of(c.arg(2))))
+IN_PLACE(random_, "random_(Tensor(a!) self, *, " GENERATOR ") -> Tensor(a!)", "RandomBackward2",
+         "Fills self with integers from the whole range its type represents.", if (is_complex(x.dtype())) no_kernel("random_kernel_cpu", x.dtype());
+         check_no_overlap(x); Generator& g = generator_of(c.arg(1)); fill_in_order(x, [&](void* p, int64_t n) {
+           cpu::fill_random(g, x.dtype(), p, n);
+         }))
 
 using Fill = void (*)(Generator&, DType, void*, int64_t, double, double);
 static void draw(const Tensor& x, const Value& generator, Fill fill, double a, double b = 0) {
@@ -258,21 +297,34 @@ static void draw(const Tensor& x, const Value& generator, Fill fill, double a, d
   Generator& g = generator_of(generator);
   fill_in_order(x, [&](void* p, int64_t n) { fill(g, x.dtype(), p, n, a, b); });
 }
-IN_PLACE(exponential_, "exponential_(Tensor(a!) self, float lambd=1, *, " GENERATOR ") -> Tensor(a!)", "ExponentialBackward0", "Fills self with exponential numbers of rate lambd.",
-         FL_CHECK(is_floating(x.dtype()), "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you specified ", scalar_type_name(x.dtype()));
-         FL_CHECK(c.real(1) > 0, "exponential_ expects lambda > 0.0, but found lambda=", c.real(1));
-         draw(x, c.arg(2), [](Generator& g, DType t, void* p, int64_t n, double a, double) { cpu::fill_exponential(g, t, p, n, a); }, c.real(1)))
-IN_PLACE(geometric_, "geometric_(Tensor(a!) self, float p, *, " GENERATOR ") -> Tensor(a!)", "GeometricBackward0", "Fills self with the number of trials until a success of probability p.",
+IN_PLACE(exponential_, "exponential_(Tensor(a!) self, float lambd=1, *, " GENERATOR ") -> Tensor(a!)", "ExponentialBackward0",
+         "Fills self with exponential numbers of rate lambd.",
+         FL_CHECK(is_floating(x.dtype()),
+                  "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you specified ",
+                  scalar_type_name(x.dtype()));
+         FL_CHECK(c.real(1) > 0, "exponential_ expects lambda > 0.0, but found lambda=", c.real(1)); draw(
+             x, c.arg(2),
+             [](Generator& g, DType t, void* p, int64_t n, double a, double) {
+               cpu::fill_exponential(g, t, p, n, a);
+             },
+             c.real(1)))
+IN_PLACE(geometric_, "geometric_(Tensor(a!) self, float p, *, " GENERATOR ") -> Tensor(a!)", "GeometricBackward0",
+         "Fills self with the number of trials until a success of probability p.",
          FL_CHECK(c.real(1) > 0 && c.real(1) < 1, "geometric_ expects p to be in (0, 1), but got p=", c.real(1));
-         if (is_complex(x.dtype()) || x.dtype() == DType::Bool) no_kernel("geometric_cpu", x.dtype());
-         draw(x, c.arg(2), [](Generator& g, DType t, void* p, int64_t n, double a, double) { cpu::fill_geometric(g, t, p, n, a); }, c.real(1)))
-IN_PLACE(cauchy_, "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, " GENERATOR ") -> Tensor(a!)", "CauchyBackward0", "Fills self with Cauchy numbers.",
-         FL_CHECK(c.real(2) > 0, "cauchy_ expects sigma > 0.0, but found sigma=", c.real(2));
-         FL_CHECK(is_floating(x.dtype()), "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you specified ", c_type_name(x.dtype()));
+         if (is_complex(x.dtype()) || x.dtype() == DType::Bool) no_kernel("geometric_cpu", x.dtype()); draw(
+             x, c.arg(2),
+             [](Generator& g, DType t, void* p, int64_t n, double a, double) {
+               cpu::fill_geometric(g, t, p, n, a);
+             },
+             c.real(1)))
+IN_PLACE(cauchy_, "cauchy_(Tensor(a!) self, float median=0, float sigma=1, *, " GENERATOR ") -> Tensor(a!)", "CauchyBackward0",
+         "Fills self with Cauchy numbers.", FL_CHECK(c.real(2) > 0, "cauchy_ expects sigma > 0.0, but found sigma=", c.real(2));
+         FL_CHECK(is_floating(x.dtype()),
+                  "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you specified ",
+                  c_type_name(x.dtype()));
          draw(x, c.arg(3), cpu::fill_cauchy, c.real(1), c.real(2)))
-IN_PLACE(log_normal_, "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, " GENERATOR ") -> Tensor(a!)", "LogNormalBackward0", "Fills self with exponentials of normal numbers.",
-         FL_CHECK(c.real(2) > 0, "log_normal_ expects std > 0.0, but found std=", c.real(2));
-         if (!is_floating(x.dtype())) no_kernel("log_normal_cpu", x.dtype());
-         draw(x, c.arg(3), cpu::fill_log_normal, c.real(1), c.real(2)))
+IN_PLACE(log_normal_, "log_normal_(Tensor(a!) self, float mean=1, float std=2, *, " GENERATOR ") -> Tensor(a!)", "LogNormalBackward0",
+         "Fills self with exponentials of normal numbers.", FL_CHECK(c.real(2) > 0, "log_normal_ expects std > 0.0, but found std=", c.real(2));
+         if (!is_floating(x.dtype())) no_kernel("log_normal_cpu", x.dtype()); draw(x, c.arg(3), cpu::fill_log_normal, c.real(1), c.real(2)))
 
 }  // namespace fl::ops

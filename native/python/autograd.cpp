@@ -159,6 +159,11 @@ PyObject* node_getattro(PyObject* self, PyObject* name) {
         for (int i = 0; i < v.n; ++i) PyTuple_SET_ITEM(t, i, PyLong_FromLongLong(v.ints[i]));
         return t;
       }
+      if (v.tag == Value::FloatsTag) {
+        PyObject* t = PyTuple_New(v.n);
+        for (int i = 0; i < v.n; ++i) PyTuple_SET_ITEM(t, i, PyFloat_FromDouble(v.floats[i]));
+        return t;
+      }
       return number_object(v);
     }
   if (!std::strcmp(s, "_saved_result") && n->saved_out[0] >= 0) {

@@ -335,7 +335,8 @@ bool bind(Schema& s, PyObject* const* args, Py_ssize_t npos, PyObject* kw, Value
   int list_at = -1;
   if (npos > 0) {
     int first = method || (!s.args.empty() && s.args[0].type == ArgType::Tensor) ? 1 : 0;
-    if (s.positional == first + 1 && s.args[size_t(first)].type == ArgType::Ints && npos > first) {
+    if (s.positional == first + 1 && s.args[size_t(first)].type == ArgType::Ints && npos > first &&
+        !(s.args[size_t(first)].fixed > 1 && npos == first + 1)) {  // one number for a list of fixed length is repeated
       PyObject* o = args[first];
       if (!PyTuple_Check(o) && !PyList_Check(o) && (PyLong_Check(o) || is_tensor(o) || PyIndex_Check(o))) list_at = first;
     }

@@ -7,14 +7,13 @@ tensor([1, 2, 3])
 from __future__ import annotations
 
 import sys as _sys
-from types import ModuleType as _ModuleType
 
-from . import _C
+from . import _C, ops
 from .version import __version__
 
 # What the core offers: element types, functions made from operator records, classes.
-_nn = _ModuleType("flambeau._C._nn")
-_nn.__dict__.update(_C._nn_functions)
+_nn = type(_sys)("flambeau._C._nn")
+_nn.__dict__.update(_C._nn_functions, __getattr__=ops.finder("_nn", _nn.__name__), __dir__=ops.lister("_nn", _nn.__name__))
 _C._nn = _nn
 _sys.modules["flambeau._C._nn"] = _nn
 globals().update({name: value for name, value in vars(_C).items() if not name.startswith("_")})
@@ -28,17 +27,14 @@ newaxis = None
 
 from . import _tensor  # noqa: E402
 from ._tensor import *  # noqa: E402,F403
-from . import _operator, ops  # noqa: E402
-from .autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
-ops.load("")
-_operator.install(_sys.modules[__name__], Tensor, {"_nn": _nn})
-_operator.install_aliases(_sys.modules[__name__], Tensor, ops.ALIASES)
+
+# Operators in Python: methods are held a place for on Tensor, functions are found by __getattr__ below.
+ops.install_methods(Tensor)
+ops.install_aliases(_sys.modules[__name__], Tensor)
 
 from . import _pickling  # noqa: E402
 
 _pickling.register()
-from .random import (get_rng_state, initial_seed, manual_seed, seed, set_rng_state)  # noqa: E402
-
 
 # Sub-packages and modules load when they are first named.
 _LAZY_MODULES = frozenset((
@@ -51,10 +47,17 @@ _LAZY_MODULES = frozenset((
 _LAZY_NAMES = {
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "autocast": "amp.autocast_mode", "compile": "compiler",
     "vmap": "func",
+    **dict.fromkeys(("enable_grad", "inference_mode", "no_grad", "set_grad_enabled"), "autograd.grad_mode"),
+    **dict.fromkeys(("get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"), "random"),
 }
+_OPERATORS = ops.names("torch")
 
 
 def __getattr__(name: str):
+    if name in _OPERATORS:
+        ops.load(_OPERATORS[name])
+        if name in globals():
+            return globals()[name]
     from importlib import import_module
     if name in _LAZY_NAMES:
         value = getattr(import_module("flambeau." + _LAZY_NAMES[name]), name)
@@ -66,16 +69,13 @@ def __getattr__(name: str):
         except ModuleNotFoundError as error:
             if error.name != "flambeau." + name:
                 raise
-    if name.startswith("_foreach_") and "_foreach_add" not in globals():
-        ops.load("_foreach")
-        _operator.install(_sys.modules[__name__], Tensor, {"_nn": _nn})
-        if name in globals():
-            return globals()[name]
     if name.endswith(("Tensor", "Storage")):
         value = _early_type(name)
         if value is not None:
             globals()[name] = value
             return value
+    if name == "__all__":
+        return sorted(known for known in {*globals(), *_LAZY_NAMES, *_OPERATORS} if not known.startswith("_"))
     raise AttributeError(f"module 'flambeau' has no attribute '{name}'")
 
 
@@ -93,4 +93,4 @@ def _early_type(name: str):
 
 
 def __dir__():
-    return sorted(set(globals()) | _LAZY_MODULES | set(_LAZY_NAMES))
+    return sorted({*globals(), *_LAZY_MODULES, *_LAZY_NAMES, *_OPERATORS})

@@ -4,11 +4,13 @@ general binding."""
 
 from __future__ import annotations
 
-from typing import Any, Callable
-
 import flambeau as torch
 
 from ._schema import REQUIRED, Signature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 # Tensor and those subclasses that have shown not to override functions: their type is all that has to be looked at.
 PLAIN_TENSORS: set[type] = set()

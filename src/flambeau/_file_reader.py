@@ -9,13 +9,16 @@ from __future__ import annotations
 import pickle
 import struct
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any
 
 import flambeau as torch
 
 from ._file_writer import STORAGE_NAMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 UnpicklingError = pickle.UnpicklingError
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 import io
 import struct
 import sys
-from typing import Any
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # The storage classes under which PyTorch's files name element types; other types are written with their dtype.
 STORAGE_NAMES = {

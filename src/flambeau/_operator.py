@@ -3,12 +3,16 @@ and in-place forms, named results, and the registry from which functions and Ten
 
 from __future__ import annotations
 
-from typing import Any, Callable
+import sys
 
 import flambeau as torch
 
 from ._compiled import NO_MATCH, PLAIN_TENSORS, compile_call, learn
 from ._schema import REQUIRED, Mismatch, Signature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterator
 
 REGISTRY: dict[str, Operator] = {}
 _HARMLESS = frozenset((str, int, float, bool, type(None)))
@@ -26,6 +30,7 @@ class Operator:
         self.name, self.namespace = name, namespace
         self.method, self.has_function, self.inplace, self.out = method, function, inplace, out
         self.__name__ = self.__qualname__ = name
+        self.key = f"{namespace}.{name}" if namespace else name
         self.public_name = f"{namespace}_{name}" if namespace not in ("", "_nn") else name
         self.pending: list[tuple[str, Callable]] = []  # schemas not yet parsed
         self.parsed: list[tuple[Signature, Callable]] = []
@@ -70,8 +75,8 @@ class Operator:
     def __repr__(self) -> str:
         return f"<operator {self.namespace + '.' if self.namespace else ''}{self.name}>"
 
-    def __reduce__(self) -> str:
-        return self.name
+    def __reduce__(self) -> tuple:
+        return _find, (self.__module__, self.key)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return (self.quick or self._open(False))(*args, **kwargs)
@@ -211,8 +216,7 @@ def operator(*schemas: str, name: str | None = None, method: bool = True, functi
         made.doc, made.__module__ = compute.__doc__, compute.__module__
         for schema in schemas:
             made.add(schema, compute)
-        REGISTRY[f"{namespace}.{short}" if namespace else short] = made
-        return made
+        return _enter(made)
     return decorate
 
 
@@ -222,8 +226,7 @@ def plain(name: str, method: bool = False, namespace: str = "") -> Callable[[Cal
     def decorate(compute: Callable) -> Operator:
         made = Operator(name, namespace, method, True, False, False)
         made.plain, made.doc, made.__module__ = compute, compute.__doc__, compute.__module__
-        REGISTRY[f"{namespace}.{name}" if namespace else name] = made
-        return made
+        return _enter(made)
     return decorate
 
 
@@ -234,8 +237,24 @@ def aliases(table: dict[str, str], namespace: str = "") -> None:
         made = Operator(alias, namespace, source.method and not namespace, source.has_function, source.inplace,
                         source.out)
         made.pending, made.parsed, made.plain = source.pending, source.parsed, source.plain
-        made.doc = f"Alias of {original}."
-        REGISTRY[f"{namespace}.{alias}" if namespace else alias] = made
+        made.doc, made.__module__ = f"Alias of {original}.", sys._getframe(1).f_globals["__name__"]
+        _enter(made)
+
+
+def _enter(made: Operator) -> Operator:
+    before = REGISTRY.get(made.key)  # a later definition in a file replaces an earlier one there
+    if before is not None and before.__module__ != made.__module__:
+        raise ValueError(f"{made.key}: two files have an operator of this name ({before.__module__} and "
+                         f"{made.__module__})")
+    REGISTRY[made.key] = made
+    return made
+
+
+def _find(module: str, key: str) -> Operator:
+    """The operator that a pickle names."""
+    from importlib import import_module
+    import_module(module)
+    return REGISTRY[key]
 
 
 def needs_grad(value: Any) -> bool:
@@ -280,43 +299,44 @@ def named(name: str, fields: list[str], values: Any) -> tuple:
     return return_types.make(name, fields)(values)
 
 
-def install(root: Any, tensor: type, namespaces: dict[str, Any], replace: bool = False) -> None:
-    """Place every registered operator whose namespace is given: functions on root ("") and the namespace modules,
-    methods on the Tensor type. What exists there already (a native operator) stays, unless `replace`."""
-    def put(place: Any, name: str, value: Any) -> None:
-        if replace or name not in vars(place):
-            setattr(place, name, value)
-
-    for made in REGISTRY.values():
-        place = namespaces.get(made.namespace) if made.namespace else root
-        if place is None:
-            continue
+def placements(made: Operator) -> Iterator[tuple[str, str, Callable[[Operator], Any]]]:
+    """Where an operator appears: (place, name, what makes the value there). Places are "torch", "Tensor", and the
+    namespaces "_nn", "linalg"..."""
+    place = made.namespace or "torch"
+    if made.has_function:
+        yield place, made.name, _function
+    if made.method:
+        yield "Tensor", made.name, _method
+    if made.inplace:
+        if made.method or not made.has_function:
+            yield "Tensor", made.name + "_", _inplace
         if made.has_function:
-            put(place, made.name, made)
-        if made.method:
-            put(tensor, made.name, _method(made))
-        if made.inplace:
-            if made.method or not made.has_function:
-                put(tensor, made.name + "_", _inplace(made))
-            if made.has_function:
-                put(place, made.name + "_", _inplace(made))
+            yield place, made.name + "_", _inplace
 
 
-def install_aliases(place: Any, tensor: type | None, table: dict[str, str], source: Any = None) -> None:
-    """Further names {alias: name}: functions from source (place itself by default), methods, and in-place forms."""
-    source = place if source is None else source
-    for alias, name in table.items():
-        for suffix in ("", "_") if tensor is not None else ("",):
-            if alias + suffix not in vars(place) and hasattr(source, name + suffix):
-                setattr(place, alias + suffix, getattr(source, name + suffix))
-            if tensor is not None and alias + suffix not in vars(tensor) and hasattr(tensor, name + suffix):
-                setattr(tensor, alias + suffix, getattr(tensor, name + suffix))
+def install(module: str | None = None) -> None:
+    """Put the operators that a module defines (all, where none is named) in their places. What is there already (a
+    native operator, a replacement) stays; namespaces that are not loaded yet are left out."""
+    from .ops import LazyMethod
+
+    places = {"torch": torch, "Tensor": torch.Tensor, "_nn": torch._C._nn}
+    for made in REGISTRY.values():
+        if module is not None and made.__module__ != module:
+            continue
+        for key, name, make in placements(made):
+            place = places.get(key) or sys.modules.get(f"flambeau.{key}")
+            if place is not None and (name not in vars(place) or isinstance(vars(place)[name], LazyMethod)):
+                setattr(place, name, make(made))
+
+
+def _function(made: Operator) -> Operator:
+    return made
 
 
 def _method(made: Operator) -> Callable:
     def method(self: torch.Tensor, /, *args: Any, **kwargs: Any) -> Any:
         return (made.quick_method or made._open(True))(self, *args, **kwargs)
-    method.__name__, method.__doc__ = made.name, made.doc
+    _describe(method, made.name, made)
     made.as_method = method
     return method
 
@@ -324,8 +344,13 @@ def _method(made: Operator) -> Callable:
 def _inplace(made: Operator) -> Callable:
     def inplace(self: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         return made.apply_inplace((self, *args), kwargs)
-    inplace.__name__, inplace.__doc__ = made.name + "_", made.doc
+    _describe(inplace, made.name + "_", made)
     return inplace
+
+
+def _describe(method: Callable, name: str, made: Operator) -> None:
+    method.__name__, method.__qualname__, method.__module__ = name, f"Tensor.{name}", "flambeau"
+    method.__doc__ = made.doc
 
 
 def _given(args: tuple, kwargs: dict, signature: Signature) -> tuple[tuple, dict]:

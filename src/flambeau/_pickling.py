@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 import copyreg
-from typing import Any
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def named(name: str) -> Any:

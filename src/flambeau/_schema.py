@@ -4,10 +4,11 @@ for the list."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 REQUIRED: Any = object()
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
@@ -29,15 +30,29 @@ class Parameter:
     def __init__(self, text: str) -> None:
         declaration, _, default = text.partition("=")
         kind, _, self.name = declaration.strip().rpartition(" ")
-        kind = re.sub(r"(Tensor|\]|\?)\([^)]*\)", r"\1", kind).replace("SymInt", "int")
+        while "(" in kind:  # an alias mark
+            before, _, rest = kind.partition("(")
+            kind = before + rest.partition(")")[2]
+        kind = kind.replace("SymInt", "int")
         self.optional = kind.endswith("?")
         if self.optional:
             kind = kind[:-1]
-        sized = re.fullmatch(r"(\w+\??)\[(\d*)\]", kind)
-        self.size = int(sized[2]) if sized and sized[2] else 0
-        self.type = sized[1] + "[]" if sized else kind
+        element, bracket, size = kind.partition("[")
+        self.size = int(size[:-1] or 0) if bracket else 0
+        self.type = element + "[]" if bracket else kind
         self.default = _default(default.strip(), self) if default else REQUIRED
         self.check = _CHECKS[self.type]
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas that are not inside brackets."""
+    parts: list[str] = []
+    for piece in text.split(","):
+        if parts and (parts[-1].count("[") > parts[-1].count("]") or parts[-1].count("(") > parts[-1].count(")")):
+            parts[-1] += "," + piece
+        else:
+            parts.append(piece)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _default(text: str, parameter: Parameter) -> Any:
@@ -174,7 +189,7 @@ class Signature:
         self.name, _, rest = head.partition("(")
         self.name, _, self.overload = self.name.strip().partition(".")
         inner = rest.rpartition(")")[0]
-        parts = [part.strip() for part in re.split(r",\s*(?![^\[(]*[\])])", inner)] if inner.strip() else []
+        parts = _split(inner)
         self.positional = parts.index("*") if "*" in parts else len(parts)
         self.parameters = [Parameter(part) for part in parts if part != "*"]
         self.index = {parameter.name: i for i, parameter in enumerate(self.parameters)}

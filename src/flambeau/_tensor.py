@@ -5,9 +5,12 @@ Importing this module completes the native Tensor type. `__all__` is what `flamb
 from __future__ import annotations
 
 import builtins
-from typing import Any
 
 from . import _C
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Tensor = _C.Tensor
 _float32 = _C.float32
@@ -327,20 +330,6 @@ def _on_device(device: Any) -> None:
         if device.type == "cuda":
             raise AssertionError("Torch not compiled with CUDA enabled")
         _C._functions["empty"](0, device=device)
-
-
-def _overridable(method: Any) -> Any:
-    """Methods in Python hand over to an overriding subclass, as native ones do."""
-    import functools
-    has = _C._has_torch_function
-
-    @functools.wraps(method)
-    def call(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if type(self) is not Tensor and has((self, *args)):
-            from .overrides import handle_torch_function
-            return handle_torch_function(call, (self, *args), self, *args, **kwargs)
-        return method(self, *args, **kwargs)
-    return call
 
 
 class _Methods:
@@ -669,16 +658,9 @@ for _name in ("transpose", "t", "squeeze", "unsqueeze", "as_strided"):
     _view_inplace(_name)
 _Methods.swapaxes_ = _Methods.swapdims_ = _Methods.transpose_
 
-_PLAIN = {"__torch_function__", "__repr__", "__deepcopy__", "__copy__", "__reduce_ex__", "__setstate__", "__dir__"}
-_added = {}
-for _name, _value in list(vars(_Methods).items()):
-    if _name in ("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__"):
-        continue
-    _added[_name] = _value if _name in _PLAIN or not callable(_value) or isinstance(_value, (property, classmethod)) else _value
-for _name in ("__array_priority__",):
-    _added[_name] = getattr(_Methods, _name)
-for _key, _value in _added.items():
-    setattr(Tensor, _key, _value)
+for _name, _value in vars(_Methods).items():
+    if _name not in ("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__"):
+        setattr(Tensor, _name, _value)
 Tensor.__module__ = "torch"
 
 

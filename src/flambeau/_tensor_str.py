@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import contextlib
 from math import ceil, inf, isfinite
-from typing import Any, Iterator
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
 
 __all__ = ["set_printoptions", "get_printoptions", "printoptions"]
 

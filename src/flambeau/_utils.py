@@ -3,11 +3,14 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from typing import Any, Iterable
 
 import flambeau as torch
 
 from ._pickling import reduce_tensor as _reduce_tensor  # noqa: F401  # what Tensor.__reduce_ex__ asks for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable
 
 __all__ = ["ExceptionWrapper"]
 

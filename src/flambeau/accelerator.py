@@ -1,7 +1,9 @@
 """torch.accelerator: the device besides the CPU, of which there is none here."""
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["current_accelerator", "current_device_idx", "current_device_index", "current_stream", "device_count",
            "device_index", "empty_cache", "is_available", "max_memory_allocated", "max_memory_reserved",

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 __all__ = ["Future", "collect_all", "wait_all"]
 

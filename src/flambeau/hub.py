@@ -7,9 +7,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import Any, Callable
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 __all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
 

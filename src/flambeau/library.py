@@ -1,9 +1,11 @@
 """Own operators by name: custom_op and its registrations, called as functions and as torch.ops.NAMESPACE.NAME."""
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable
-
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterable
 
 __all__ = ["CustomOpDef", "Library", "custom_op", "define", "get_op", "impl", "register_autograd", "register_fake",
            "register_kernel"]

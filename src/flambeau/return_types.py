@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import Any, Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable
 
 _VALUES_INDICES = ("values", "indices")
 _FIELDS = {

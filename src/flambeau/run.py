@@ -10,8 +10,11 @@ import importlib.abc
 import importlib.machinery
 import sys
 import types
-from collections.abc import Sequence
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 _NAMES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
 

@@ -12,13 +12,16 @@ import pickle
 import struct
 import sys
 import warnings
-from collections.abc import Callable
-from typing import IO, Any
 
 import flambeau as torch
 
 from ._file_reader import Reader, TensorBuilder, UnpicklingError
 from ._file_writer import Writer, public_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO, Any
 
 __all__ = ["SourceChangeWarning", "register_package", "save", "load", "clear_safe_globals", "get_safe_globals",
            "add_safe_globals", "safe_globals", "get_unsafe_globals_in_checkpoint", "get_default_mmap_options",

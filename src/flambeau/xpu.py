@@ -1,7 +1,9 @@
 """torch.xpu on a machine without it: it can be asked for, and is not there."""
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def is_available() -> bool:

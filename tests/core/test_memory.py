@@ -90,7 +90,7 @@ def views_and_writes():
     base = torch.randn(6, 6, requires_grad=True) * 1
     base[1:3].view(-1)[::2] = 0
     base.t()[0].copy_(torch.ones(6))
-    base.split(2)[1].add_(1)
+    base.narrow(0, 2, 2).add_(1)
     base.sum().backward()
     return base.detach().numpy(), torch.from_numpy(base.detach().numpy())
 
@@ -148,8 +148,9 @@ def wrappers_and_cycles():
     x = torch.randn(3).as_subclass(Tagged)
     x.note = x  # a cycle through the object's dictionary
     y = torch.randn(3, requires_grad=True)
-    z = y * 2
-    z.register_hook(lambda g, z=z: None)  # a cycle through a hook
+    y.register_hook(lambda g, y=y: None)  # a cycle through a leaf's hook
+    p = nn.Parameter(torch.randn(3))
+    p.owner = [p]
     return x + 1
 
 

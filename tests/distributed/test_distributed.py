@@ -1,5 +1,6 @@
 """torch.distributed: collectives between processes, stores."""
 import multiprocessing
+import socket
 import threading
 import time
 
@@ -53,10 +54,8 @@ def member(rank, world, url):
 @pytest.mark.parametrize("world, scheme", [(3, "tcp"), (2, "file")])
 def test_collectives(world, scheme, tmp_path):
     if scheme == "tcp":
-        store = dist.TCPStore("127.0.0.1", 0, is_master=True)
-        port = store.port
-        store._server.socket.close()
-        url = f"tcp://127.0.0.1:{port}"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            url = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     else:
         url = f"file://{tmp_path / 'store'}"
     context = multiprocessing.get_context("spawn")

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import Any, Callable
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 __all__ = ["autocast", "custom_fwd", "custom_bwd", "is_autocast_available", "autocast_decorator"]
 

@@ -5,9 +5,12 @@ Method: Micikevicius et al., "Mixed Precision Training", 2018, section 3.2.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["GradScaler", "OptState"]
 

@@ -1,10 +1,7 @@
 """Automatic differentiation: backward, grad, custom functions, switches and checks."""
 from __future__ import annotations
 
-from typing import Any, Sequence
-
 import flambeau as torch
-from flambeau.autograd.function import Function, NestedIOFunction
 from flambeau.autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -14,14 +11,19 @@ from flambeau.autograd.grad_mode import (
 )
 from flambeau.autograd.variable import Variable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence
+
 __all__ = ["Variable", "Function", "backward", "grad", "no_grad", "enable_grad", "set_grad_enabled", "inference_mode",
            "detect_anomaly", "set_detect_anomaly", "gradcheck", "gradgradcheck", "set_multithreading_enabled",
            "NestedIOFunction", "variable"]
 
 # Loaded when first named: importing the package must stay cheap.
 _LAZY_NAMES = {"detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode", "gradcheck": "gradcheck",
-               "gradgradcheck": "gradcheck", "GradcheckError": "gradcheck"}
-_LAZY_MODULES = ("anomaly_mode", "functional", "graph", "profiler", "forward_ad")
+               "gradgradcheck": "gradcheck", "GradcheckError": "gradcheck", "Function": "function",
+               "NestedIOFunction": "function"}
+_LAZY_MODULES = ("anomaly_mode", "function", "functional", "graph", "profiler", "forward_ad")
 
 
 def __getattr__(name: str) -> Any:
@@ -33,6 +35,10 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_NAMES, *_LAZY_MODULES})
 
 
 def variable(*args: Any, **kwargs: Any) -> Any:

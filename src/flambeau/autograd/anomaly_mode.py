@@ -4,9 +4,11 @@ While it is on, every node remembers where it was made, and the engine looks for
 """
 from __future__ import annotations
 
-from typing import Any
-
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["detect_anomaly", "set_detect_anomaly"]
 

@@ -1,7 +1,9 @@
 """Forward-mode differentiation by dual numbers is not offered; torch.func.jvp gives the same products."""
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["dual_level", "make_dual", "unpack_dual", "enter_dual_level", "exit_dual_level"]
 

@@ -13,9 +13,12 @@ The native side provides the base type `torch._C._FunctionBase` (a node of the g
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 __all__ = ["Function", "FunctionCtx", "NestedIOFunction", "once_differentiable", "InplaceFunction"]
 

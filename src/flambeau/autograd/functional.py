@@ -5,9 +5,11 @@ the reverse product of the reverse product.
 """
 from __future__ import annotations
 
-from typing import Any, Callable
-
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 __all__ = ["vjp", "jvp", "vhp", "hvp", "jacobian", "hessian"]
 

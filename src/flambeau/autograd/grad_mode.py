@@ -4,10 +4,11 @@ Each is a context manager and a decorator (of functions, generator functions and
 """
 from __future__ import annotations
 
-import functools
-from typing import Any, Callable
-
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 __all__ = ["no_grad", "enable_grad", "set_grad_enabled", "inference_mode", "set_multithreading_enabled"]
 
@@ -45,7 +46,9 @@ def context_decorator(make: Callable[[], Any], func: Callable) -> Callable:
     if code is not None and code.co_flags & 0x20:     # CO_GENERATOR
         return _generator_decorator(make, func)
 
-    @functools.wraps(func)
+    from functools import wraps
+
+    @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         with make():
             return func(*args, **kwargs)
@@ -54,7 +57,9 @@ def context_decorator(make: Callable[[], Any], func: Callable) -> Callable:
 
 
 def _generator_decorator(make: Callable[[], Any], func: Callable) -> Callable:
-    @functools.wraps(func)
+    from functools import wraps
+
+    @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         generator = func(*args, **kwargs)
         # Every resumption of the body enters the context anew: between them the caller's own mode holds.

@@ -9,9 +9,12 @@ from __future__ import annotations
 import sys
 import types
 import warnings
-from typing import Any, Callable
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 __all__ = ["gradcheck", "gradgradcheck", "GradcheckError"]
 

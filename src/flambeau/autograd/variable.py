@@ -1,9 +1,11 @@
 """Variable, the wrapper of early PyTorch: every tensor is one, and Variable(t) is a tensor over the same memory."""
 from __future__ import annotations
 
-from typing import Any
-
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Variable"]
 

@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from .. import ops
 
-
-def _populate() -> None:
-    import flambeau as torch
-
-    from .. import _operator, ops
-    ops.load("fft")
-    _operator.install(torch, torch.Tensor, {"fft": sys.modules[__name__]})
-
-
-_populate()
+__getattr__, __dir__ = ops.finder("fft", __name__), ops.lister("fft", __name__)

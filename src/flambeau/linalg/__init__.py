@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+from .. import _C, ops
 
 
 class LinAlgError(RuntimeError):
     """A factorisation or solution failed: the matrix is singular, not positive-definite, or no convergence."""
 
 
-def _populate() -> None:
-    import flambeau as torch
-
-    from .. import _operator, ops
-    globals().update(torch._C._linalg_functions)
-    ops.load("linalg")
-    _operator.install(torch, torch.Tensor, {"linalg": sys.modules[__name__]})
-
-
-_populate()
+globals().update(_C._linalg_functions)
+__getattr__, __dir__ = ops.finder("linalg", __name__), ops.lister("linalg", __name__)

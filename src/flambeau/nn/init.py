@@ -152,7 +152,8 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         tensor.zero_()
         for g in range(groups):
             for d in range(min(out_per_group, sizes[1])):
-                tensor[(g * out_per_group + d, d, *centre)] = 1
+                index = (g * out_per_group + d, d, *centre)
+                tensor[index] = 1
     return tensor
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
-
 import flambeau as torch
 
 from .._operator import dtype_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Sequence
 
 __all__ = ["wrap_dim", "wrap_dims", "check", "float_dtype_of", "require_floating", "require_same_dtype", "dtype_name",
            "reduce_loss", "broadcast_batch", "real_dtype_of", "complex_dtype_of", "count",

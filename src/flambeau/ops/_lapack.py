@@ -6,11 +6,14 @@ dims are exchanged; `.mT` of it is the matrix again. No function here records a 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import flambeau as torch
 
 from ._common import dtype_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LETTERS = {"torch.float32": "s", "torch.float64": "d", "torch.complex64": "c", "torch.complex128": "z"}
 _ALONE = 128 * 128  # elements up to which waking other threads costs more than it gains
@@ -54,7 +57,7 @@ def _core_type() -> str | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=4096)
 def _routine(name: str, arguments: int) -> Any:
     from ctypes import c_void_p
     function = getattr(library(), f"scipy_{name}_")

@@ -3,9 +3,11 @@ The gradient is written in operators, so it can be differentiated again."""
 
 from __future__ import annotations
 
-from typing import Any, Callable
-
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 
 class Primitive:

@@ -3,13 +3,15 @@ with gradients, and the transforms, shifts and frequencies on top."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import flambeau as torch
 
 from .._operator import operator
 from ._common import dtype_name, wrap_dim, wrap_dims
 from ._primitive import primitive
 
-_FFT = {"namespace": "fft"}
+_FFT: dict[str, Any] = {"namespace": "fft"}
 _SINGLE = "int? n=None, int dim=-1, str? norm=None) -> Tensor"
 _PLANE = "int[1]? s=None, int[1] dim=[-2,-1], str? norm=None) -> Tensor"
 _MANY = "int[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flambeau as torch
 
 from .._operator import operator
@@ -9,8 +11,8 @@ from . import _lapack
 from ._common import dtype_name
 from ._primitive import primitive
 
-_LINALG = {"namespace": "linalg"}
-_EX = {"namespace": "linalg"}
+_LINALG: dict[str, Any] = {"namespace": "linalg"}
+_EX: dict[str, Any] = {"namespace": "linalg"}
 
 
 def require_matrix(name, matrix, argument="A"):

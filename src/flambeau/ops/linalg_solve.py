@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flambeau as torch
 
 from .._operator import operator
@@ -10,7 +12,7 @@ from ._common import broadcast_batch, connected, count, dtype_name, real_dtype_o
 from ._primitive import primitive
 from .linalg_factor import raise_info, require_matrix, require_precision, require_square
 
-_LINALG = {"namespace": "linalg"}
+_LINALG: dict[str, Any] = {"namespace": "linalg"}
 
 
 def _same_dtype(name, first, second):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
 import flambeau as torch
 
@@ -13,7 +14,7 @@ from ._primitive import primitive
 from .linalg_factor import raise_info, require_matrix, require_precision, require_square
 from .linalg_solve import _cutoff, _tolerances
 
-_LINALG = {"namespace": "linalg"}
+_LINALG: dict[str, Any] = {"namespace": "linalg"}
 
 
 def _gaps(values):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import flambeau as torch
 
@@ -10,8 +11,8 @@ from .._operator import operator
 from ._common import dtype_name, reduce_loss
 from ._primitive import primitive
 
-_LOSS = {"method": False, "out": False}
-_NN = {"namespace": "_nn"}
+_LOSS: dict[str, Any] = {"method": False, "out": False}
+_NN: dict[str, Any] = {"namespace": "_nn"}
 
 
 @operator("mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", **_NN)

@@ -4,6 +4,7 @@ by instance."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import flambeau as torch
 
@@ -11,8 +12,8 @@ from .._operator import operator
 from ._common import dtype_name, wrap_dim
 from ._primitive import Primitive
 
-_NN = {"namespace": "_nn"}
-_PLAIN = {"method": False, "out": False}
+_NN: dict[str, Any] = {"namespace": "_nn"}
+_PLAIN: dict[str, Any] = {"method": False, "out": False}
 
 
 @operator("celu(Tensor self, Scalar alpha=1.0) -> Tensor", method=False, out=False, inplace=True)

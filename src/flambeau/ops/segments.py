@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import flambeau as torch
 
 from .._operator import operator, plain
 from ._common import wrap_dim
 
-_PLAIN = {"method": False, "out": False}
+_PLAIN: dict[str, Any] = {"method": False, "out": False}
 _IDENTITY = {"sum": 0.0, "mean": 0.0, "max": float("-inf"), "min": float("inf"), "prod": 1.0}
 
 

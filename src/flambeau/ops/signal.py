@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import flambeau as torch
 
@@ -10,7 +11,7 @@ from .._operator import operator, plain
 from ._common import dtype_name
 
 _OPTIONS = "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"
-_PLAIN = {"method": False, "out": False}
+_PLAIN: dict[str, Any] = {"method": False, "out": False}
 
 
 def _window(name, length, periodic, dtype, device, curve):

@@ -1,12 +1,14 @@
 """Muon: momentum whose matrix is brought to orthonormal rows by a few Newton-Schulz steps."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import flambeau as torch
 
 from .optimizer import GroupOptimizer, _check_lr, _get_value, _require
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class Muon(GroupOptimizer):

@@ -1,12 +1,14 @@
 """Adadelta: steps in units of the weights' own recent changes."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import flambeau as torch
 
 from .optimizer import GroupOptimizer, _check_lr, _get_value, _require, _step_tensor, as_real
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class Adadelta(GroupOptimizer):

@@ -1,12 +1,14 @@
 """Adagrad: each weight's rate falls with the sum of its squared gradients."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import flambeau as torch
 
 from .optimizer import GroupOptimizer, _check_lr, _get_scalar_dtype, _get_value, _require, as_real, native_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class Adagrad(GroupOptimizer):

@@ -1,12 +1,14 @@
 """Adam, and AdamW's decoupled weight decay as an option of it."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import flambeau as torch
 
 from .optimizer import GroupOptimizer, _check_lr, _require, _step_tensor, as_real, native_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class Adam(GroupOptimizer):

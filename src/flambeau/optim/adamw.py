@@ -1,10 +1,12 @@
 """AdamW: Adam whose weight decay does not pass through the moments."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from .adam import Adam
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class AdamW(Adam):

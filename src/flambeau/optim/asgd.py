@@ -1,12 +1,14 @@
 """Averaged stochastic gradient descent."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import flambeau as torch
 
 from .optimizer import GroupOptimizer, _check_lr, _get_scalar_dtype, _get_value, _require, as_real
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class ASGD(GroupOptimizer):

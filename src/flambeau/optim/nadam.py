@@ -1,12 +1,14 @@
 """NAdam: Adam with Nesterov's momentum."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import flambeau as torch
 
 from .optimizer import GroupOptimizer, _check_lr, _get_scalar_dtype, _get_value, _require, _step_tensor, as_real
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class NAdam(GroupOptimizer):
@@ -17,7 +19,7 @@ class NAdam(GroupOptimizer):
     >>> (w * 5).sum().backward()
     >>> optimizer.step()
     >>> round(w.item(), 4)
-    0.8436
+    0.8944
     """
 
     _capturable_names = "params, mu_products and state_steps"

@@ -8,12 +8,15 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any
 
 import flambeau as torch
 
-Closure = Callable[[], Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+    from typing import Any, TypeAlias
+
+Closure: TypeAlias = "Callable[[], Any]"
 
 
 class _RequiredParameter:

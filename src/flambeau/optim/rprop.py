@@ -1,12 +1,14 @@
 """Rprop: step sizes of each weight's own, which grow while the gradient keeps its sign."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import flambeau as torch
 
 from .optimizer import GroupOptimizer, _check_lr, _get_value, _require, _step_tensor, as_real
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class Rprop(GroupOptimizer):

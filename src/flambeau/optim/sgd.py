@@ -1,12 +1,14 @@
 """Stochastic gradient descent with momentum, dampening, weight decay and Nesterov's variant."""
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import flambeau as torch
 
 from .optimizer import GroupOptimizer, _check_lr, _require, native_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 class SGD(GroupOptimizer):

@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from copy import deepcopy
-from typing import Any
 
 import flambeau as torch
 from flambeau import nn
 
 from .lr_scheduler import LRScheduler, _check_optimizer, _per_group, _rates
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 __all__ = ["AveragedModel", "update_bn", "SWALR", "get_ema_multi_avg_fn", "get_swa_multi_avg_fn", "get_ema_avg_fn",
            "get_swa_avg_fn"]

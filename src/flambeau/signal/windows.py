@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from .. import ops
 
-
-def _populate() -> None:
-    import flambeau as torch
-
-    from .. import _operator, ops
-    ops.load("signal.windows")
-    _operator.install(torch, torch.Tensor, {"signal.windows": sys.modules[__name__]})
-
-
-_populate()
+__getattr__, __dir__ = ops.finder("signal.windows", __name__), ops.lister("signal.windows", __name__)

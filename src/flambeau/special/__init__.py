@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import sys
+import flambeau as torch
+
+from .. import _C, ops
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+globals().update(_C._special_functions)
+_operator, _operators = ops.finder("special", __name__), ops.names("special")
 
 
-def _populate() -> None:
-    import flambeau as torch
-
-    from .. import _operator, ops
-    globals().update(torch._C._special_functions)
-    ops.load("special")
-    here = sys.modules[__name__]
-    _operator.install(torch, torch.Tensor, {"special": here})
-    _operator.install_aliases(here, None, ops.SPECIAL_ALIASES, torch)
+def __getattr__(name: str) -> Any:
+    if name in ops.SPECIAL_ALIASES and name not in _operators:
+        value = globals()[name] = getattr(torch, ops.SPECIAL_ALIASES[name])
+        return value
+    return _operator(name)
 
 
-_populate()
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_operators, *ops.SPECIAL_ALIASES})

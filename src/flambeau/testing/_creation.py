@@ -22,7 +22,7 @@ def _bounds(dtype: Any, low: Any, high: Any) -> tuple[Any, Any]:
         lowest, highest = info.min, info.max + (1 if info.max < 2 ** 63 - 1 else 0)
     low = default[0] if low is None else low
     high = default[1] if high is None else high
-    for name, value in (("low", low), ("high", high)):
+    for value in (low, high):
         if isinstance(value, float) and math.isnan(value):
             raise ValueError(f"`low` and `high` cannot be NaN, but got {low=} and {high=}")
     if low >= high and not (low == high and (dtype.is_floating_point or dtype.is_complex)):

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _MODULES = frozenset(["backcompat", "checkpoint", "data", "deterministic", "dlpack", "hooks", "model_zoo",
                       "tensorboard", "_pytree"])

@@ -2,9 +2,12 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
 
 import flambeau as torch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["DLDeviceType", "from_dlpack", "to_dlpack"]
 

@@ -3,7 +3,10 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
 

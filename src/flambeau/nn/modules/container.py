@@ -94,8 +94,7 @@ class Sequential(Module):
     @staticmethod
     def _check(other, sign: str) -> None:
         if not isinstance(other, Sequential):
-            raise ValueError("add operator supports only objects of Sequential class, but {} is given.".format(
-                str(type(other))))
+            raise ValueError(f"add operator supports only objects of Sequential class, but {str(type(other))} is given.")
 
     @staticmethod
     def _check_times(other) -> None:
