@@ -146,7 +146,7 @@ Dims pooled_sizes(const char* op, int nd, const Tensor& x, const Window& w, bool
   for (int d = lead == 2; filled && d < x.dim(); ++d) {
     if (nd == 3)
       FL_CHECK(x.size(d) > 0, op, "(): Expected input's non-batch dimensions to have positive length, but input has a shape of ", x.sizes(),
-               " and non-batch dimension ", x.size(d), " has length zero!");
+               " and dimension ", d, " has length zero!");
     filled = x.size(d) > 0;
   }
   FL_CHECK(filled, "Expected ", nd + 1, "D or ", nd + 2, "D (batch mode) tensor with optional 0 dim batch size for input, but got:", x.sizes());
