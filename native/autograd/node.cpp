@@ -232,6 +232,7 @@ void OpNode::release_saved() {
 }
 
 std::string OpNode::name() const {
+  if (shown) return shown;
   if (op->nodes[overload]) return op->nodes[overload];
   // CamelCase of the operator's name
   std::string out;

@@ -83,6 +83,7 @@ struct OpNode final : Node {
   Small<int64_t, 8> ints;           // copies of list arguments
   std::vector<double> floats;
   std::vector<std::string> strings;
+  const char* shown = nullptr;      // the name that a composite operator gave the node of its result
   std::vector<OutputMeta> items;    // shapes and types of the items of the tensor list argument
 
   OpNode(const Call& c, const bool* needs);

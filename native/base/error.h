@@ -15,6 +15,7 @@ enum class ErrorKind {
   NotImplemented,  // NotImplementedError
   OutOfMemory,     // flambeau.OutOfMemoryError, a RuntimeError
   Overflow,        // OverflowError
+  Assertion,       // AssertionError: what PyTorch raises where CUDA is missing
   Python           // the Python error indicator is already set
 };
 

@@ -101,13 +101,12 @@ void check_types(const Tensor& x, const Tensor& w, const Tensor& b) {
            ") should be the same: expected scalar type ", scalar_type_name(x.dtype()), " but found ", scalar_type_name(w.dtype()));
 }
 void check_offered(DType t, int nd, bool transposed, bool dilated) {
-  if (is_differentiable(t)) return;
-  bool integer = t >= DType::UInt8 && t <= DType::Int64;
+  if (is_differentiable(t) || (t >= DType::UInt8 && t <= DType::Int64)) return;
   const char* what = transposed ? nd == 3 ? "slow_conv_transpose3d_out_cpu" : "slow_conv_transpose2d_out_cpu"
                      : dilated  ? "slow_conv_dilated<>"
                      : nd == 3  ? "compute_columns3d"
                                 : "slow_conv2d_cpu";
-  FL_CHECK_KIND(NotImplemented, integer && !transposed && !dilated, "\"", what, "\" not implemented for '", scalar_type_name(t), "'");
+  fail(ErrorKind::NotImplemented, "\"", what, "\" not implemented for '", scalar_type_name(t), "'");
 }
 
 // All that PyTorch refuses, in its order; the sizes of the result.
@@ -214,12 +213,19 @@ void convolution_gradient(Grad& G) {
       if (G.needs(k)) G.set(k, zeros_like_sizes(G.sizes(k), G.dtype(k)));
     return;
   }
-  if (G.needs(0)) G.set(0, (transposed ? conv_y : conv_x)(g, conj_if(G.in(1)), G.sizes(0), stride, before, dilation, groups));
+  Tensor gx, gw;
+  if (G.needs(0)) gx = (transposed ? conv_y : conv_x)(g, conj_if(G.in(1)), G.sizes(0), stride, before, dilation, groups);
   if (G.needs(1)) {
     Tensor x = conj_if(G.in(0));
-    G.set(1, conv_w(transposed ? g : x, transposed ? x : g, G.sizes(1), stride, before, dilation, groups));
+    gw = conv_w(transposed ? g : x, transposed ? x : g, G.sizes(1), stride, before, dilation, groups);
   }
-  if (G.needs(2)) G.set(2, channel_sum(g));
+  if (G.needs(2)) {
+    Tensor gb = channel_sum(g);
+    const Tensor& sibling = gw.defined() ? gw : gx;  // the three gradients are one node's: all are recorded when one is
+    G.set(2, sibling.defined() && sibling.requires_grad() && !gb.requires_grad() ? tied(gb, sibling) : gb);
+  }
+  if (gx.defined()) G.set(0, gx);
+  if (gw.defined()) G.set(1, gw);
 }
 
 void convolution_forward(Call& c) {
@@ -341,5 +347,19 @@ FL_CONV_TRANSPOSE(2, "conv_transpose2d.input", "Transposed convolution of (N, C,
 FL_CONV_TRANSPOSE(3, "conv_transpose3d.input", "Transposed convolution of (N, C, D, H, W) or (C, D, H, W) with (C, K / groups, kernel...) weights.");
 #undef FL_CONV
 #undef FL_CONV_TRANSPOSE
+
+Record conv_tbc{{.schema = {"conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor"},
+                 .forward = [](Call& c) {
+                   const Tensor &x = c.tensor(0), &w = c.tensor(1), &b = c.tensor(2);
+                   FL_CHECK(x.dim() == 3, "Input must have 3 dims: time, batch, in_channel.");
+                   FL_CHECK(w.dim() == 3, "Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.");
+                   FL_CHECK(b.dim() == 1, "Bias must be 1-D");
+                   FL_CHECK(x.size(2) == w.size(1), "Input dim 2 (input channels) is not == dim 1 in the weight tensor");
+                   FL_CHECK(b.size(0) == w.size(2), "Bias size must equal dim 2 in the weight tensor (output channels).");
+                   Tensor y = conv1d(permute(x, IntView{1, 2, 0}), permute(w, IntView{2, 1, 0}), b, IntView{1}, IntView{c.integer(3)});
+                   c.ret(contiguous(permute(y, IntView{2, 0, 1})));
+                 },
+                 .flags = kFunction | kComposite, .autocast = Autocast::Lower,
+                 .doc = "Convolution of (time, batch, C) with (kernel, C, K) weights, padded by `pad` on both sides in time."}};
 
 }  // namespace fl::ops

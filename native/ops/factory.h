@@ -16,6 +16,7 @@ inline Options options(const Call& c, int at, DType otherwise) {
   Options o{c.dtype(at, otherwise), {}, false};
   if (c.has(at + 1)) FL_CHECK_KIND(NotImplemented, c.arg(at + 1).layout == Layout::Strided, c.op.name, ": only strided layout is supported");
   if (c.has(at + 2)) o.device = c.arg(at + 2).device;
+  check_device(o.device);
   if (c.has(at + 4)) o.requires_grad = c.flag(at + 4);
   return o;
 }

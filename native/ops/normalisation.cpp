@@ -40,12 +40,16 @@ struct InOperators {
   }
 };
 
+}  // namespace
+
 // self, recorded as if it depended on other as well: the gradient of a bias belongs to the same node as those of input and weight,
 // so that all of them require gradients when one does.
 Record tied{{.schema = {"_tied(Tensor self, Tensor other) -> Tensor"},
              .forward = [](Call& c) { c.ret(copy_of(c.tensor(0))); },
              .gradient = [](Grad& G) { if (G.needs(0)) G.set(0, G.grad()); },
              .flags = kPrivate}};
+
+namespace {
 
 void set_as(const Grad& G, int k, const Tensor& g) {
   if (G.needs(k)) G.set(k, gradient_as(sum_to(g, G.sizes(k)), G.dtype(k)));

@@ -78,7 +78,10 @@ Tensor fit_source(const Tensor& g, IntView sizes);  // g with zeros after it in 
 namespace fl::ops {
 extern Record max_pool2d, max_pool3d, max_pool2d_with_indices, max_pool3d_with_indices, avg_pool2d, avg_pool3d, adaptive_avg_pool2d, adaptive_avg_pool3d;
 extern Record adaptive_max_pool2d, adaptive_max_pool3d;
+}  // namespace fl::ops
 
+namespace fl::ops {
 extern Record convolution, conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d, conv_x, conv_w;
+extern Record tied;  // normalisation.cpp
 const char* c10_name(DType t);  // the C++ name that PyTorch's messages use
 }  // namespace fl::ops

@@ -146,7 +146,7 @@ Dims pooled_sizes(const char* op, int nd, const Tensor& x, const Window& w, bool
   for (int d = lead == 2; filled && d < x.dim(); ++d) {
     if (nd == 3)
       FL_CHECK(x.size(d) > 0, op, "(): Expected input's non-batch dimensions to have positive length, but input has a shape of ", x.sizes(),
-               " and non-batch dimension ", x.size(d), " has length zero!");
+               " and dimension ", d, " has length zero!");
     filled = x.size(d) > 0;
   }
   FL_CHECK(filled, "Expected ", nd + 1, "D or ", nd + 2, "D (batch mode) tensor with optional 0 dim batch size for input, but got:", x.sizes());
@@ -200,14 +200,12 @@ void max_pool_call(Call& c, bool with_indices) {
 template <int ND>
 void max_with_indices(Call& c) { max_pool_call<ND>(c, true); }
 
-// An input's gradient, to be filled in: its order is the input's where images or volumes come in batches.
-bool gradient_last(const Tensor& x, int nd, bool follow) { return follow && x.dim() == nd + 2 && rises_channels_last(x.sizes(), x.strides()); }
-
+// The gradients of images, and of volumes where kFollow, keep the input's channels-last order.
 // Gradient to the places of the maxima. Arguments: gradient, input (for its sizes and order), indices.
 template <int ND, bool kFollow>
 void max_backward(Call& c) {
   const Tensor& x = c.tensor(1);
-  const bool last = gradient_last(x, ND, kFollow);
+  const bool last = kFollow && batched_last(x, ND);
   Tensor g = operand(c.tensor(0), ND, last), indices = operand(c.tensor(2), ND, last);
   Tensor gx = empty_strided(x.sizes(), strides_for(x.sizes(), ND, last), g.dtype());
   if (g.numel() == 0) {
@@ -365,7 +363,7 @@ void avg_pool_forward(Call& c) {
 template <int ND>
 void avg_backward(Call& c) {
   const Tensor& x = c.tensor(1);
-  const bool last = gradient_last(x, ND, ND == 2);
+  const bool last = ND == 2 && batched_last(x, ND);
   Window w = read_window("avg_pool", ND, "", c.ints(2), c.ints(3), c.ints(4), IntView{1});
   Tensor g = operand(c.tensor(0), ND, last), gx = empty_strided(x.sizes(), strides_for(x.sizes(), ND, last), g.dtype());
   if (gx.numel()) {
@@ -476,7 +474,7 @@ void adaptive_avg_forward(Call& c) {
 template <int ND>
 void adaptive_avg_backward(Call& c) {
   const Tensor& x = c.tensor(1);
-  const bool last = gradient_last(x, ND, ND == 2);
+  const bool last = ND == 2 && batched_last(x, ND);
   Tensor g = operand(c.tensor(0), ND, last), gx = empty_strided(x.sizes(), strides_for(x.sizes(), ND, last), g.dtype());
   if (g.numel() == 0) {
     fill_values(gx, Value(0));

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "tensor/iterator.h"
 
@@ -715,6 +716,18 @@ PyObject* increment_version(PyObject*, PyObject* list) {
     if (is_tensor(PyTuple_GET_ITEM(t.get(), k))) ++unwrap(PyTuple_GET_ITEM(t.get(), k))->version();
   Py_RETURN_NONE;
 }
+// The node of a composite operator's result goes by that operator's name.
+PyObject* name_node(PyObject*, PyObject* args) {
+  PyObject *tensor, *name;
+  if (!PyArg_ParseTuple(args, "O!U", &TensorType, &tensor, &name)) return nullptr;
+  Node* fn = unwrap(tensor)->grad_fn;
+  if (OpNode* op = fn ? dynamic_cast<OpNode*>(fn) : nullptr) {
+    static auto* names = new std::unordered_set<std::string>;
+    op->shown = names->insert(PyUnicode_AsUTF8(name)).first->c_str();
+  }
+  Py_INCREF(tensor);
+  return tensor;
+}
 PyObject* backward_depth(PyObject*, PyObject*) { return PyLong_FromLong(thread_state().backward_depth); }
 PyObject* checkpoint_valid(PyObject*, PyObject*) { Py_RETURN_TRUE; }
 
@@ -741,6 +754,7 @@ PyMethodDef functions[] = {
     {"_set_autocast", set_autocast, METH_VARARGS, "Switches autocast and its type."},
     {"_get_autocast", get_autocast, METH_NOARGS, "(enabled, dtype)"},
     {"_increment_version", increment_version, METH_O, "Advances version counters."},
+    {"_name_node", name_node, METH_VARARGS, "Names the node of a tensor; returns the tensor."},
     {"_backward_depth", backward_depth, METH_NOARGS, "How many backward passes are under way."},
     {"_is_checkpoint_valid", checkpoint_valid, METH_NOARGS, "Whether reentrant checkpoints may recompute."},
     {nullptr}};

@@ -81,15 +81,14 @@ DType common_type(PyObject* o, DType so_far, int levels) {
 
 void store(char* p, DType t, const Value& v) {
   if (is_integral(t) && v.tag == Value::FloatTag) {
-    FL_CHECK_KIND(Value, v.d == v.d, "cannot convert float NaN to integer");
-    FL_CHECK_KIND(Overflow, std::abs(v.d) < 9.3e18, "cannot convert float infinity to integer");
+    FL_CHECK(v.d == v.d && std::abs(v.d) < 9.3e18, "value cannot be converted to type ", dtype_name(t), " without overflow");
   }
   if (v.tag == Value::ComplexTag && !is_complex(t)) fail(ErrorKind::Type, "can't convert complex to ", is_floating(t) ? "float" : "int");
   if (v.tag == Value::IntTag) {
     int64_t i = v.i;
     bool fits = true;
     switch (t) {
-      case DType::UInt8: fits = i >= 0 && i <= 255; break;
+      case DType::UInt8: fits = i >= -255 && i <= 255; break;  // negative numbers wrap
       case DType::Int8: fits = i >= -128 && i <= 127; break;
       case DType::Int16: fits = i >= -32768 && i <= 32767; break;
       case DType::Int32: fits = i >= INT32_MIN && i <= INT32_MAX; break;

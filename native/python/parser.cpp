@@ -26,7 +26,7 @@ bool number_from(PyObject* o, Value& out) {
       unsigned long long u = overflow > 0 ? PyLong_AsUnsignedLongLong(o) : 0;  // uint64 values keep their bits
       if (overflow < 0 || PyErr_Occurred()) {
         PyErr_Clear();
-        fail(ErrorKind::Runtime, "Overflow when unpacking long long");
+        fail(ErrorKind::Overflow, overflow < 0 ? "can't convert negative int to unsigned" : "int too big to convert", " (Overflow when unpacking long long)");
       }
       v = static_cast<long long>(u);
     }
@@ -105,7 +105,7 @@ bool int_from(PyObject* o, int64_t& out) {
     out = PyLong_AsLongLong(o);
     if (out == -1 && PyErr_Occurred()) {
       PyErr_Clear();
-      fail(ErrorKind::Runtime, "Overflow when unpacking long");
+      fail(ErrorKind::Value, "Overflow when unpacking long long");
     }
     return true;
   }
@@ -125,7 +125,7 @@ bool int_from(PyObject* o, int64_t& out) {
   out = PyLong_AsLongLong(v.get());
   if (out == -1 && PyErr_Occurred()) {
     PyErr_Clear();
-    fail(ErrorKind::Runtime, "Overflow when unpacking long");
+    fail(ErrorKind::Value, "Overflow when unpacking long long");
   }
   return true;
 }

@@ -225,7 +225,13 @@ PyObject* unary_slot(const char* name, PyObject* a) {
 }
 PyObject* nb_neg(PyObject* a) { return unary_slot<ops::neg>("__neg__", a); }
 PyObject* nb_abs(PyObject* a) { return unary_slot<ops::abs>("__abs__", a); }
-PyObject* nb_invert(PyObject* a) { return unary_slot<ops::bitwise_not>("__invert__", a); }
+PyObject* nb_invert(PyObject* a) {
+  if (is_differentiable(unwrap(a).dtype()) && !needs_override(a, a)) {
+    PyErr_SetString(PyExc_TypeError, "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
+    return nullptr;
+  }
+  return unary_slot<ops::bitwise_not>("__invert__", a);
+}
 PyObject* nb_positive(PyObject* a) { return unary_slot<ops::positive>("__pos__", a); }
 
 PyObject* compare(PyObject* a, PyObject* b, int op) {
@@ -322,9 +328,14 @@ GETTER(is_leaf) { return PyBool_FromLong(!grad_fn(*unwrap(self).get())); }
 GETTER(version) { return PyLong_FromUnsignedLong(unwrap(self)->version()); }
 GETTER(output_nr) { return PyLong_FromLong(unwrap(self)->output_nr); }
 GETTER(base) { return wrap(Tensor::borrow(unwrap(self)->base)); }
+GETTER(grad_quiet) { return wrap(Tensor::borrow(unwrap(self)->grad)); }
 GETTER(grad) {
-  TensorImpl* g = unwrap(self)->grad;
-  return wrap(Tensor::borrow(g));
+  const Tensor& t = unwrap(self);
+  if (__builtin_expect(!t->grad && t->grad_fn && !(t->extra && t->extra->retains_grad), 0) &&
+      PyErr_WarnEx(PyExc_UserWarning, "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Backward passes do not fill it in unless "
+                   ".retain_grad() was called on the tensor before; a leaf may have been meant.", 1) < 0)
+    return nullptr;
+  return wrap(Tensor::borrow(t->grad));
 }
 GETTER(retains_grad) { const Tensor& t = unwrap(self); return PyBool_FromLong(t->extra && t->extra->retains_grad); }
 GETTER(data) {
@@ -485,7 +496,7 @@ PyGetSetDef tensor_getset[] = {
     {"is_mps", get_false_}, {"is_meta", get_false_}, {"is_xla", get_false_}, {"is_xpu", get_false_}, {"is_hpu", get_false_}, {"is_ipu", get_false_},
     {"is_nested", get_false_}, {"is_vulkan", get_false_}, {"is_mtia", get_false_}, {"is_maia", get_false_}, {"is_cpu", get_is_cpu},
     {"requires_grad", get_requires_grad, set_requires_grad}, {"is_leaf", get_is_leaf}, {"_version", get_version}, {"output_nr", get_output_nr},
-    {"_base", get_base}, {"grad", get_grad, set_grad}, {"_grad", get_grad, set_grad}, {"retains_grad", get_retains_grad}, {"data", get_data, set_data},
+    {"_base", get_base}, {"grad", get_grad, set_grad}, {"_grad", get_grad_quiet, set_grad}, {"retains_grad", get_retains_grad}, {"data", get_data, set_data},
     {"grad_fn", get_grad_fn}, {"_grad_fn", get_grad_fn},
     {"_backward_hooks", get_hooks<&TensorExtra::hooks>, set_hooks<&TensorExtra::hooks>},
     {"_post_accumulate_grad_hooks", get_hooks<&TensorExtra::post_accumulate>, set_hooks<&TensorExtra::post_accumulate>},
@@ -598,82 +609,99 @@ PyObject* m_signed(PyObject* self, PyObject*) {
 }
 PyObject* m_false(PyObject*, PyObject*) { Py_RETURN_FALSE; }
 PyObject* m_storage(PyObject* self, PyObject*) { return storage_object(unwrap(self)->storage); }
-PyObject* m_resize_(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+// Integers of an argument: one list or tuple, or several numbers in a row.
+Dims sizes_from(PyObject* const* args, Py_ssize_t n, const char* op) {
+  Ptr seq;
+  PyObject* const* items = args;
+  if (n == 1 && (PyTuple_Check(args[0]) || PyList_Check(args[0]))) {
+    seq = Ptr(PySequence_Tuple(args[0]));
+    if (!seq) raise_python();
+    items = &PyTuple_GET_ITEM(seq.get(), 0);
+    n = PyTuple_GET_SIZE(seq.get());
+  }
+  FL_CHECK(n <= kMaxDims, op, ": too many dimensions (got ", n, ", expected at most ", kMaxDims, ")");
+  Dims out(static_cast<int>(n));
+  for (Py_ssize_t k = 0; k < n; ++k) {
+    if (PyFloat_Check(items[k]) || !PyIndex_Check(items[k]))
+      fail(ErrorKind::Type, op, "(): argument 'size' (position ", k + 1, ") must be tuple of ints, not ", Py_TYPE(items[k])->tp_name);
+    Ptr index(PyNumber_Index(items[k]));
+    if (!index) raise_python();
+    out[int(k)] = PyLong_AsLongLong(index.get());
+    if (out[int(k)] == -1 && PyErr_Occurred()) raise_python();
+  }
+  return out;
+}
+PyObject* m_resize_(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
   FL_TRY
   const Tensor& t = unwrap(self);
   FL_CHECK(!t.requires_grad(), "cannot resize variables that require grad");
-  Dims size(0);
-  Ptr seq;
-  PyObject* const* items = args;
-  Py_ssize_t count = n;
-  if (n == 1 && !PyLong_Check(args[0])) {
-    seq = Ptr(PySequence_Tuple(args[0]));
-    if (!seq) return nullptr;
-    items = &PyTuple_GET_ITEM(seq.get(), 0);
-    count = PyTuple_GET_SIZE(seq.get());
+  MemoryFormat format = MemoryFormat::Contiguous;
+  for (Py_ssize_t k = 0; kw && k < PyTuple_GET_SIZE(kw); ++k) {
+    const char* name = PyUnicode_AsUTF8(PyTuple_GET_ITEM(kw, k));
+    if (!name) return nullptr;
+    if (!std::strcmp(name, "size") && n == 0) {
+      args += k;
+      n = 1;
+    } else if (std::strcmp(name, "memory_format") || (args[n + k] != Py_None && !format_from(args[n + k], format))) {
+      PyErr_Format(PyExc_TypeError, "resize_(): unexpected argument '%s'", name);
+      return nullptr;
+    }
   }
-  for (Py_ssize_t k = 0; k < count; ++k) {
-    int64_t s = PyLong_AsLongLong(items[k]);
-    if (s == -1 && PyErr_Occurred()) return nullptr;
-    size.push(s);
-  }
+  Dims size = sizes_from(args, n, "resize_");
+  for (int64_t s : size) FL_CHECK(s >= 0, "resize_: sizes must not be negative (got ", size, "); numel: integer multiplication overflow");
   resize_(*t.get(), size);
+  if (format == MemoryFormat::ChannelsLast || format == MemoryFormat::ChannelsLast3d) {
+    int need = format == MemoryFormat::ChannelsLast ? 4 : 5;
+    FL_CHECK(t.dim() == need, "required rank ", need, " tensor to use channels_last", need == 5 ? "_3d" : "", " format");
+    set_geometry(*t.get(), size, channels_last_strides(size), t->offset);
+  }
   ++t->version();
   Py_INCREF(self);
   return self;
   FL_CATCH(nullptr)
 }
-PyObject* m_set_(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+// set_(), set_(source), set_(source, storage_offset, size, stride=()): a source is a tensor or a storage. A storage that is too short grows.
+PyObject* m_set_(PyObject* self, PyObject* args, PyObject* kw) {
   FL_TRY
+  static const char* names[] = {"source", "storage_offset", "size", "stride", nullptr};
+  PyObject *source = nullptr, *size_given = nullptr, *stride_given = nullptr;
+  long long offset = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kw, "|OLOO:set_", const_cast<char**>(names), &source, &offset, &size_given, &stride_given)) return nullptr;
   const Tensor& t = unwrap(self);
-  FL_CHECK(!t->grad_fn, "set_: cannot change a tensor that was computed with gradients recorded");
-  Dims size(0), stride(0);
-  int64_t offset = 0;
-  Storage* fresh = nullptr;
-  Ref<Storage> keep;
-  auto list = [](PyObject* o, Dims& d) {
-    Ptr tuple(PySequence_Tuple(o));
-    if (!tuple) raise_python();
-    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(tuple.get()); ++k) {
-      int64_t v = PyLong_AsLongLong(PyTuple_GET_ITEM(tuple.get(), k));
-      if (v == -1 && PyErr_Occurred()) raise_python();
-      d.push(v);
-    }
-  };
-  if (n == 0) {
-    keep = Ref<Storage>::steal(Storage::make(0));
-    fresh = keep.get();
-    size.push(0);
-    stride.push(1);
-  } else if (is_tensor(args[0])) {
-    const Tensor& s = unwrap(args[0]);
-    FL_CHECK(s.dtype() == t.dtype(), "set_(): expected dtype ", dtype_name(t.dtype()), " but got ", dtype_name(s.dtype()));
-    fresh = s->storage;
+  FL_CHECK(!t->grad_fn && !(t->requires_grad && thread_state().grad_enabled), "set_: cannot change a tensor whose gradient is recorded");
+  Dims size{0}, stride{1};
+  Ref<Storage> fresh;
+  Ptr untyped;
+  if (!source) {
+    fresh = Ref<Storage>::steal(Storage::make(0));
+  } else if (is_tensor(source)) {
+    const Tensor& s = unwrap(source);
+    FL_CHECK(s.dtype() == t.dtype(), "set_: Could not set tensor of type ", scalar_type_name(s.dtype()), " to a tensor of type ", scalar_type_name(t.dtype()));
+    fresh = Ref<Storage>::borrow(s->storage);
     size = s->sizes;
     stride = s->strides;
-    offset = s->offset;
+    if (!size_given) offset = s->offset;
   } else {
-    fresh = storage_from(args[0]);
-    if (!fresh) {
-      PyErr_SetString(PyExc_TypeError, "set_(): argument 'source' must be Tensor or Storage");
-      return nullptr;
+    Storage* found = storage_from(source);
+    if (!found) {  // a typed storage
+      untyped = Ptr(PyObject_GetAttrString(source, "_untyped_storage"));
+      if (!untyped) PyErr_Clear();
+      found = untyped ? storage_from(untyped.get()) : nullptr;
     }
-    if (n == 1) {
-      size.push(int64_t(fresh->nbytes / item_size(t.dtype())));
-      stride.push(1);
-    } else {
-      offset = PyLong_AsLongLong(args[1]);
-      if (offset == -1 && PyErr_Occurred()) return nullptr;
-      if (n > 2) list(args[2], size);
-      if (n > 3) list(args[3], stride);
-      else stride = contiguous_strides(size);
-    }
+    FL_CHECK_KIND(Type, found, "set_(): argument 'source' must be Tensor or Storage, not ", Py_TYPE(source)->tp_name);
+    fresh = Ref<Storage>::borrow(found);
+    size[0] = int64_t(found->nbytes / item_size(t.dtype()));
   }
-  check_storage_bounds(size, stride, offset, item_size(t.dtype()), *fresh, "set_");
-  fresh->ref();
+  if (size_given) {
+    size = sizes_from(&size_given, 1, "set_");
+    stride = stride_given ? sizes_from(&stride_given, 1, "set_") : contiguous_strides(size);
+    if (stride_given && stride.size() == 0 && size.size() != 0) stride = contiguous_strides(size);
+  }
+  check_storage_bounds(size, stride, offset, item_size(t.dtype()), *fresh, "set_", true);
   Storage* old = t->storage;
-  t->storage = fresh;
+  t->storage = fresh.release();
   set_geometry(*t.get(), size, stride, offset);
+  if (t->base) std::exchange(t->base, nullptr)->unref();  // a window on something else now
   old->unref();
   ++t->version();
   Py_INCREF(self);
@@ -770,8 +798,8 @@ PyMethodDef tensor_methods[] = {
     {"is_pinned", FAST(m_false), METH_VARARGS, "False without a GPU."},
     {"is_shared", m_false, METH_NOARGS, "False: workers exchange copies."},
     {"untyped_storage", m_storage, METH_NOARGS, "The bytes behind the tensor."},
-    {"resize_", FAST(m_resize_), METH_FASTCALL, "Gives self a new contiguous size, growing the storage if needed."},
-    {"set_", FAST(m_set_), METH_FASTCALL, "Makes self a window on another storage."},
+    {"resize_", FAST(m_resize_), METH_FASTCALL | METH_KEYWORDS, "Gives self a new contiguous size, growing the storage if needed."},
+    {"set_", FAST(m_set_), METH_VARARGS | METH_KEYWORDS, "Makes self a window on another storage."},
     {"as_subclass", m_as_subclass, METH_O, "The same data as an instance of a subclass."},
     {"_make_subclass", FAST(make_subclass), METH_VARARGS | METH_KEYWORDS | METH_STATIC, "An instance of cls over data, without history."},
     {"_make_wrapper_subclass_data", FAST(make_subclass), METH_VARARGS | METH_KEYWORDS | METH_STATIC, "As _make_subclass."},

@@ -18,6 +18,7 @@ void set_error(const Error& e) {
     case ErrorKind::Index: type = PyExc_IndexError; break;
     case ErrorKind::NotImplemented: type = PyExc_NotImplementedError; break;
     case ErrorKind::Overflow: type = PyExc_OverflowError; break;
+    case ErrorKind::Assertion: type = PyExc_AssertionError; break;
     case ErrorKind::OutOfMemory: type = OutOfMemoryError ? OutOfMemoryError : PyExc_RuntimeError; break;
     case ErrorKind::Python: if (PyErr_Occurred()) return; break;
   }

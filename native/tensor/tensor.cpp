@@ -61,13 +61,15 @@ void TensorImpl::destroy() {
 int64_t checked_numel(IntView sizes) {
   FL_CHECK(sizes.n <= kMaxDims, "too many dimensions (got ", sizes.n, ", expected at most ", kMaxDims, ")");
   int64_t n = 1;
-  bool zero = false;
+  bool zero = false, overflow = false;
   for (int64_t s : sizes) {
     FL_CHECK(s >= 0, "Trying to create tensor with negative dimension ", s, ": ", sizes);
     if (s == 0) zero = true;
-    else FL_CHECK(!__builtin_mul_overflow(n, s, &n), "Storage size calculation overflowed with sizes=", sizes);
+    else overflow |= __builtin_mul_overflow(n, s, &n);
   }
-  return zero ? 0 : n;
+  if (zero) return 0;
+  FL_CHECK(!overflow, "Storage size calculation overflowed with sizes=", sizes);
+  return n;
 }
 
 Dims contiguous_strides(IntView sizes) {
@@ -277,10 +279,16 @@ static size_t checked_bytes(int64_t n, DType dtype) {
   return size_t(bytes);
 }
 
+void check_device(Device device) {
+  if (__builtin_expect(device.type == DeviceType::CPU, 1)) return;
+  FL_CHECK_KIND(Assertion, device.type != DeviceType::CUDA, "Torch not compiled with CUDA enabled");
+  fail(ErrorKind::NotImplemented, "Could not run on device '", device_name(device), "': this build of flambeau only has the CPU");
+}
+
 Tensor empty(IntView sizes, DType dtype, Device device) {
   int64_t numel = 1;
   if (__builtin_expect(sizes.n > 0, 1)) numel = checked_numel(sizes);
-  FL_CHECK_KIND(NotImplemented, device.type == DeviceType::CPU, "Could not run on device '", device_name(device), "': this build of flambeau only has the CPU");
+  check_device(device);
   Storage* s = Storage::make(checked_bytes(numel, dtype));
   TensorImpl* t = new_impl();
   t->dtype = dtype;
@@ -310,7 +318,7 @@ static int64_t span(IntView sizes, IntView strides) {  // elements from the firs
 
 Tensor empty_strided(IntView sizes, IntView strides, DType dtype, Device device) {
   FL_CHECK(sizes.n == strides.n, "empty_strided: mismatch in length of strides and shape (got ", strides.n, " and ", sizes.n, ")");
-  FL_CHECK_KIND(NotImplemented, device.type == DeviceType::CPU, "Could not run on device '", device_name(device), "': this build of flambeau only has the CPU");
+  check_device(device);
   checked_numel(sizes);
   for (int64_t s : strides) FL_CHECK(s >= 0, "empty_strided: negative strides are not supported (got ", strides, ")");
   Storage* s = Storage::make(checked_bytes(span(sizes, strides), dtype));
@@ -385,7 +393,7 @@ void resize_(TensorImpl& t, IntView sizes) {
   set_geometry(t, sizes, contiguous_strides(sizes), t.offset);
 }
 
-void check_storage_bounds(IntView sizes, IntView strides, int64_t offset, size_t item, const Storage& s, const char* op) {
+void check_storage_bounds(IntView sizes, IntView strides, int64_t offset, size_t item, Storage& s, const char* op, bool grow) {
   FL_CHECK(sizes.n == strides.n, op, ": mismatch in length of strides and shape (got ", strides.n, " and ", sizes.n, ")");
   FL_CHECK(offset >= 0, op, ": Tensor: invalid storage offset ", offset);
   int64_t n = checked_numel(sizes);
@@ -393,6 +401,7 @@ void check_storage_bounds(IntView sizes, IntView strides, int64_t offset, size_t
   if (n == 0) return;
   int64_t last = span(sizes, strides), end, bytes;
   FL_CHECK(!__builtin_add_overflow(last, offset, &end) && !__builtin_mul_overflow(end, int64_t(item), &bytes), op, ": size overflows");
+  if (grow && s.resizable && bytes > int64_t(s.nbytes)) s.resize(size_t(bytes));
   FL_CHECK(bytes <= int64_t(s.nbytes), op, ": setStorage: sizes ", sizes, ", strides ", strides, ", storage offset ", offset, ", and itemsize ",
            item, " requiring a storage size of ", bytes, " are out of bounds for storage of size ", s.nbytes);
 }

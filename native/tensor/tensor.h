@@ -109,6 +109,7 @@ Dims infer_size(IntView shape, int64_t numel);               // resolves one -1
 int wrap_dim(int64_t dim, int ndim, bool wrap_scalar = true);  // IndexError out of range
 
 // ---- creation
+void check_device(Device device);  // AssertionError for CUDA, NotImplementedError for other devices this build lacks
 Tensor empty(IntView sizes, DType dtype, Device device = {});
 Tensor empty_strided(IntView sizes, IntView strides, DType dtype, Device device = {});
 Tensor empty_format(IntView sizes, DType dtype, MemoryFormat format, Device device = {});
@@ -120,6 +121,6 @@ Tensor make_view(const Tensor& self, IntView sizes, IntView strides, int64_t off
 Tensor alias(const Tensor& self);
 void resize_(TensorImpl& t, IntView sizes);  // contiguous; grows the storage if needed
 void set_geometry(TensorImpl& t, IntView sizes, IntView strides, int64_t offset);
-void check_storage_bounds(IntView sizes, IntView strides, int64_t offset, size_t item, const Storage& s, const char* op);
+void check_storage_bounds(IntView sizes, IntView strides, int64_t offset, size_t item, Storage& s, const char* op, bool grow = false);
 
 }  // namespace fl

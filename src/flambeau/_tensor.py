@@ -679,27 +679,21 @@ def _legacy_new(cls: type, *args: Any, _dtype: Any = None, **kwargs: Any) -> Ten
     if not args:
         made = empty(0, dtype=dtype)
     elif isinstance(args[0], Tensor) and len(args) == 1:
-        source = args[0]
-        if _dtype is not None and source.dtype != dtype:
-            raise TypeError(f"new(): expected a tensor of dtype {dtype} (got {source.dtype})")
-        if _dtype is None and source.dtype != dtype and cls is Tensor:
-            raise TypeError(f"expected {dtype} (got {source.dtype})")
-        made = source.detach()
+        if _dtype is not None and args[0].dtype != dtype:
+            raise TypeError(f"new(): expected a tensor of dtype {dtype} (got {args[0].dtype})")
+        made = args[0].detach()
     elif isinstance(args[0], _C.Size) and len(args) == 1:
         made = empty(args[0], dtype=dtype)
     elif isinstance(args[0], _C.UntypedStorage):
         made = empty(0, dtype=dtype).set_(args[0])
     elif hasattr(args[0], "_untyped_storage"):
         made = empty(0, dtype=dtype).set_(args[0]._untyped_storage)
-    elif all(isinstance(a, int) and not isinstance(a, bool) for a in args):
-        made = empty(args, dtype=dtype)
+    elif all(hasattr(a, "__index__") and not isinstance(a, bool) and not hasattr(a, "__len__") or isinstance(a, Tensor) for a in args):
+        made = empty(tuple(map(int, args)), dtype=dtype)
     elif len(args) == 1:
-        if isinstance(args[0], (float, complex, str)):
+        if not hasattr(args[0], "__len__") and not hasattr(args[0], "__array__") or isinstance(args[0], (dict, set, frozenset)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        if hasattr(args[0], "__index__") and not hasattr(args[0], "__len__"):
-            made = empty((args[0].__index__(),), dtype=dtype)
-        else:
-            made = _C.tensor(args[0], dtype=dtype)
+        made = _C.tensor(args[0], dtype=dtype)
     else:
         got = ", ".join(type(a).__name__ for a in args)
         raise TypeError(f"new() received an invalid combination of arguments - got ({got}), but expected one of:\n * (*, torch.device device)\n * "

@@ -76,11 +76,15 @@ def require_same_dtype(name: str, first: torch.Tensor, second: torch.Tensor) -> 
                            f"{dtype_name(second.dtype)})")
 
 
-def reduce_loss(loss: torch.Tensor, reduction: int) -> torch.Tensor:
-    """The loss as it is (reduction 0), its mean (1) or its sum (2)."""
+def reduce_loss(loss: torch.Tensor, reduction: int, node: str = "") -> torch.Tensor:
+    """The loss as it is (reduction 0), its mean (1) or its sum (2). `node` names its step in the gradient graph."""
     if reduction == 1:
-        return loss.mean()
-    return loss.sum() if reduction == 2 else loss
+        loss = loss.mean()
+    elif reduction == 2:
+        loss = loss.sum()
+    if node and loss.requires_grad:
+        torch._C._name_node(loss, node)
+    return loss
 
 
 def broadcast_batch(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,7 +22,7 @@ def mse_loss(self, target, reduction):
     >>> torch._C._nn.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
     tensor(2.)
     """
-    return reduce_loss((self - target).square(), reduction)
+    return reduce_loss((self - target).square(), reduction, "MseLossBackward0")
 
 
 @operator("l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", **_NN)
@@ -47,7 +47,7 @@ def smooth_l1_loss(self, target, reduction, beta):
     distance = (self - target).abs()
     if beta:
         distance = torch.where(distance < beta, distance.square() * (0.5 / beta), distance - 0.5 * beta)
-    return reduce_loss(distance, reduction)
+    return reduce_loss(distance, reduction, "SmoothL1LossBackward0")
 
 
 @operator("huber_loss(Tensor self, Tensor target, int reduction=1, float delta=1.) -> Tensor", **_NN)
@@ -61,7 +61,7 @@ def huber_loss(self, target, reduction, delta):
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     distance = (self - target).abs()
     loss = torch.where(distance <= delta, distance.square() * 0.5, (distance - 0.5 * delta) * delta)
-    return reduce_loss(loss, reduction)
+    return reduce_loss(loss, reduction, "HuberLossBackward0")
 
 
 @operator("soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", **_NN)
@@ -71,7 +71,7 @@ def soft_margin_loss(self, target, reduction):
     >>> torch._C._nn.soft_margin_loss(torch.tensor([0.]), torch.tensor([1.]))
     tensor(0.6931)
     """
-    return reduce_loss(torch._C._nn.softplus(-target * self), reduction)
+    return reduce_loss(torch._C._nn.softplus(-target * self), reduction, "SoftMarginLossBackward0")
 
 
 @operator("kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor", **_LOSS)
@@ -113,10 +113,16 @@ def binary_cross_entropy(self, target, weight, reduction):
     >>> torch._C._nn.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.]))
     tensor(0.6931)
     """
+    if target.dtype != self.dtype:
+        raise RuntimeError(f"binary_cross_entropy: Found dtype {dtype_name(target.dtype)} but expected "
+                           f"{dtype_name(self.dtype)}. Expected object of type {self.type()} but found type "
+                           f"{target.type()} for argument 'target'")
+    if not self.is_floating_point():
+        raise NotImplementedError(f'"binary_cross_entropy" not implemented for \'{dtype_name(self.dtype)}\'')
     if self.numel() and not bool(((self >= 0) & (self <= 1)).all()):
         raise RuntimeError("all elements of input should be between 0 and 1")
     loss = _bce(self, target)
-    return reduce_loss(loss if weight is None else loss * weight, reduction)
+    return reduce_loss(loss if weight is None else loss * weight, reduction, "BinaryCrossEntropyBackward0")
 
 
 @operator("binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, "
@@ -131,7 +137,7 @@ def binary_cross_entropy_with_logits(self, target, weight, pos_weight, reduction
     if pos_weight is not None:
         log_sigmoid = ((pos_weight - 1) * target + 1) * log_sigmoid
     loss = (1 - target) * self - log_sigmoid
-    return reduce_loss(loss if weight is None else loss * weight, reduction)
+    return reduce_loss(loss if weight is None else loss * weight, reduction, "BinaryCrossEntropyWithLogitsBackward0")
 
 
 @operator("cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) "
@@ -230,7 +236,7 @@ def multi_margin_loss(self, target, p, margin, weight, reduction):
     if weight is not None:
         excess = excess * weight.reshape(-1)[index]
     loss = excess.scatter(1, index, 0).sum(1) / rows.shape[1]
-    return reduce_loss(loss if self.ndim == 2 else loss.reshape(target.shape), reduction)
+    return reduce_loss(loss if self.ndim == 2 else loss.reshape(target.shape), reduction, "MultiMarginLossBackward0")
 
 
 @operator("multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", **_NN)
@@ -254,7 +260,7 @@ def multilabel_margin_loss(self, target, reduction):
     excess = (1 - chosen.unsqueeze(2) + rows.unsqueeze(1)).clamp_min(0)
     wanted = listed.unsqueeze(2) & ~is_target.unsqueeze(1)
     loss = torch.where(wanted, excess, torch.zeros_like(excess)).sum((1, 2)) / classes
-    return reduce_loss(loss if self.ndim == 2 else loss.reshape(()), reduction)
+    return reduce_loss(loss if self.ndim == 2 else loss.reshape(()), reduction, "MultilabelMarginLossBackward0")
 
 
 @operator("poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) "
