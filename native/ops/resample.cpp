@@ -73,7 +73,9 @@ cpu::Upsample describe(const Family& f, int overload, const Value* args, IntView
     const char* names[3] = {"D: ", ", H: ", ", W: "};
     auto list = [&](const int64_t* s) {
       text << "(";
-      for (int k = 0; k < f.ndim; ++k) text << (names[3 - f.ndim + k] + (k ? 0 : f.ndim == 3 ? 0 : 2)) << s[k];
+      for (int k = 0; k < f.ndim; ++k) text << (names[3 - f.ndim + k] + (k ? 0 : f.ndim == 3 ? 0
+                                                                                             : 2))
+                                            << s[k];
       text << ")";
     };
     text << "Input and output sizes should be greater than 0, but got input ";
@@ -162,18 +164,29 @@ void backward_gradient(Grad& G, const Family& f, const Record& forward) {
 
 }  // namespace
 
-#define FL_UPSAMPLE(NAME, NODE, MODE, NDIM, ANTIALIAS, KERNEL, CORNERS, SCALES, DOC)                                                                       \
-  extern Record NAME, NAME##_backward;                                                                                                                     \
-  static constexpr Family NAME##_family{Interpolation::MODE, NDIM, ANTIALIAS, KERNEL};                                                                     \
-  Record NAME{{.schema = {#NAME ".vec(Tensor input, int[]? output_size, " CORNERS "float[]? scale_factors) -> Tensor",                                     \
-                          #NAME "(Tensor self, int[" #NDIM "] output_size, " CORNERS SCALES ") -> Tensor"},                                                \
-               .forward = [](Call& c) { upsample_forward(c, NAME##_family); },                                                                             \
-               .gradient = [](Grad& G) { upsample_gradient(G, NAME##_family, NAME##_backward); },                                                          \
-               .flags = kNn | kFunction | kOut, .nodes = {NODE "Backward0", NODE "Backward0"}, .doc = DOC}};                                                           \
-  Record NAME##_backward{{.schema = {#NAME "_backward(Tensor grad_output, int[" #NDIM "] output_size, int[] input_size, " CORNERS SCALES ") -> Tensor"},   \
-                          .forward = [](Call& c) { backward_forward(c, NAME##_family); },                                                                  \
-                          .gradient = [](Grad& G) { backward_gradient(G, NAME##_family, NAME); },                                                          \
-                          .flags = kPrivate, .nodes = {NODE "BackwardBackward0"}}};
+#define FL_UPSAMPLE(NAME, NODE, MODE, NDIM, ANTIALIAS, KERNEL, CORNERS, SCALES, DOC)                                                                     \
+  extern Record NAME, NAME##_backward;                                                                                                                   \
+  static constexpr Family NAME##_family{Interpolation::MODE, NDIM, ANTIALIAS, KERNEL};                                                                   \
+  Record NAME{{.schema = {#NAME ".vec(Tensor input, int[]? output_size, " CORNERS "float[]? scale_factors) -> Tensor",                                   \
+                          #NAME "(Tensor self, int[" #NDIM "] output_size, " CORNERS SCALES ") -> Tensor"},                                              \
+               .forward = [](Call& c) {                                                                                                                  \
+                 upsample_forward(c, NAME##_family);                                                                                                     \
+               },                                                                                                                                        \
+               .gradient = [](Grad& G) {                                                                                                                 \
+                 upsample_gradient(G, NAME##_family, NAME##_backward);                                                                                   \
+               },                                                                                                                                        \
+               .flags = kNn | kFunction | kOut,                                                                                                          \
+               .nodes = {NODE "Backward0", NODE "Backward0"},                                                                                            \
+               .doc = DOC}};                                                                                                                             \
+  Record NAME##_backward{{.schema = {#NAME "_backward(Tensor grad_output, int[" #NDIM "] output_size, int[] input_size, " CORNERS SCALES ") -> Tensor"}, \
+                          .forward = [](Call& c) {                                                                                                       \
+                            backward_forward(c, NAME##_family);                                                                                          \
+                          },                                                                                                                             \
+                          .gradient = [](Grad& G) {                                                                                                      \
+                            backward_gradient(G, NAME##_family, NAME);                                                                                   \
+                          },                                                                                                                             \
+                          .flags = kPrivate,                                                                                                             \
+                          .nodes = {NODE "BackwardBackward0"}}};
 #define ONE "float? scales=None"
 #define TWO "float? scales_h=None, float? scales_w=None"
 #define THREE "float? scales_d=None, float? scales_h=None, float? scales_w=None"
@@ -259,7 +272,8 @@ Record grid_sampler_backward{{.schema = {"_grid_sampler_backward(Tensor grad_out
                                 c.ret(gx);
                                 c.ret(gg);
                               },
-                              .flags = kPrivate, .nodes = {"GridSampler2DBackwardBackward0"}}};
+                              .flags = kPrivate,
+                              .nodes = {"GridSampler2DBackwardBackward0"}}};
 void grid_gradient(Grad& G) {
   auto r = grid_sampler_backward.many(G.grad(), G.in(0), G.in(1), G.arg(2), G.arg(3), G.arg(4), G.needs(0), G.needs(1));
   for (int k : {0, 1})
@@ -269,16 +283,31 @@ void grid_gradient(Grad& G) {
 }  // namespace
 
 #define GRID "(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor"
-static Record grid_sampler_2d{{.schema = {"grid_sampler_2d" GRID}, .forward = [](Call& c) { grid_forward(c, 2); }, .gradient = grid_gradient, .save = save_in(0) | save_in(1),
-                               .flags = kFunction, .autocast = Autocast::Float32, .nodes = {"GridSampler2DBackward0"}, .doc = "Samples images (N, C, H, W) at the points (x, y) of a grid (N, H', W', 2)."}};
-static Record grid_sampler_3d{{.schema = {"grid_sampler_3d" GRID}, .forward = [](Call& c) { grid_forward(c, 3); }, .gradient = grid_gradient, .save = save_in(0) | save_in(1),
-                               .flags = kFunction, .autocast = Autocast::Float32, .nodes = {"GridSampler3DBackward0"}, .doc = "Samples volumes (N, C, D, H, W) at the points (x, y, z) of a grid (N, D', H', W', 3)."}};
+static Record grid_sampler_2d{{.schema = {"grid_sampler_2d" GRID}, .forward = [](Call& c) {
+                                 grid_forward(c, 2);
+                               },
+                               .gradient = grid_gradient,
+                               .save = save_in(0) | save_in(1),
+                               .flags = kFunction,
+                               .autocast = Autocast::Float32,
+                               .nodes = {"GridSampler2DBackward0"},
+                               .doc = "Samples images (N, C, H, W) at the points (x, y) of a grid (N, H', W', 2)."}};
+static Record grid_sampler_3d{{.schema = {"grid_sampler_3d" GRID}, .forward = [](Call& c) {
+                                 grid_forward(c, 3);
+                               },
+                               .gradient = grid_gradient,
+                               .save = save_in(0) | save_in(1),
+                               .flags = kFunction,
+                               .autocast = Autocast::Float32,
+                               .nodes = {"GridSampler3DBackward0"},
+                               .doc = "Samples volumes (N, C, D, H, W) at the points (x, y, z) of a grid (N, D', H', W', 3)."}};
 static Record grid_sampler{{.schema = {"grid_sampler" GRID},
                             .forward = [](Call& c) {
                               check_grid(c.tensor(0), c.tensor(1), c.integer(2), c.integer(3), 0);
                               c.ret((c.tensor(0).dim() == 4 ? grid_sampler_2d : grid_sampler_3d)(c.arg(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4)));
                             },
-                            .flags = kFunction | kComposite, .autocast = Autocast::Float32,
+                            .flags = kFunction | kComposite,
+                            .autocast = Autocast::Float32,
                             .doc = "Samples images or volumes at the points of a grid; coordinates go from -1 to 1 over the input."}};
 #undef GRID
 
