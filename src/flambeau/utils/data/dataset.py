@@ -192,7 +192,7 @@ def random_split(dataset: Dataset, lengths: Sequence[float], generator: Any = No
 
     >>> parts = torch.utils.data.random_split(range(10), [0.7, 0.3], generator=torch.Generator().manual_seed(42))
     >>> [len(part) for part in parts], parts[1].indices
-    ([7, 3], [0, 9, 3])
+    ([7, 3], [9, 3, 7])
     """
     total = len(dataset)  # type: ignore[arg-type]
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:

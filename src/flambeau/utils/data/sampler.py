@@ -51,7 +51,7 @@ class RandomSampler(Sampler[int]):
 
     >>> _ = torch.manual_seed(0)
     >>> list(torch.utils.data.RandomSampler(range(5)))
-    [4, 3, 1, 0, 2]
+    [1, 3, 4, 2, 0]
     """
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None,
