@@ -31,8 +31,8 @@ struct Masked {
     int64_t strides[4] = {};
     const int lead = 4 - tensor.dim();
     for (int k = 0; k < tensor.dim(); ++k) {
-      FL_CHECK(tensor.size(k) == scores[lead + k] || tensor.size(k) == 1, "The size of tensor a (", scores[lead + k], ") must match the size of tensor b (", tensor.size(k),
-               ") at non-singleton dimension ", lead + k);
+      FL_CHECK(tensor.size(k) == scores[lead + k] || tensor.size(k) == 1, "The size of tensor a (", scores[lead + k],
+               ") must match the size of tensor b (", tensor.size(k), ") at non-singleton dimension ", lead + k);
       strides[lead + k] = tensor.size(k) == 1 ? 0 : tensor.stride(k);
     }
     d.mask_dtype = tensor.dtype(), d.mask = tensor.bytes();
@@ -48,7 +48,9 @@ cpu::AttentionDesc describe(const Tensor& q, const Tensor& k, const Tensor& v, d
   d.q = matrix(q), d.k = matrix(k), d.v = matrix(v);
   return d;
 }
-double work(const cpu::AttentionDesc& d) { return double(d.batch * d.heads) * double(d.queries) * double(d.keys) * double(d.width + d.value_width) * 0.02; }
+double work(const cpu::AttentionDesc& d) {
+  return double(d.batch * d.heads) * double(d.queries) * double(d.keys) * double(d.width + d.value_width) * 0.02;
+}
 DType statistics_type(DType t) { return t == DType::Float64 ? DType::Float64 : DType::Float32; }
 
 // Scores with their masks applied: -inf where a query does not see a key.
@@ -62,7 +64,8 @@ Tensor masked_scores(Tensor scores, const Tensor& mask, bool causal) {
   Tensor r;
   if (mask.dtype() == DType::Bool) {
     Tensor hidden = logical_not(mask);
-    r = hidden.dim() <= scores.dim() ? masked_fill(scores, hidden, -kInfinity) : masked_fill(expand(scores, broadcast_shapes(scores.sizes(), hidden.sizes())), hidden, -kInfinity);
+    r = hidden.dim() <= scores.dim() ? masked_fill(scores, hidden, -kInfinity)
+                                     : masked_fill(expand(scores, broadcast_shapes(scores.sizes(), hidden.sizes())), hidden, -kInfinity);
   } else {
     r = add(scores, mask);
   }
@@ -98,7 +101,8 @@ Tensor sum_heads(const Tensor& t, int64_t heads) {
 void gradient_in_operators(Grad& G, double scale, bool causal, const Tensor& mask) {
   const DType t = G.in(0).dtype(), wide = statistics_type(t);
   const int64_t heads = G.in(0).size(1), key_heads = G.in(1).size(1);
-  Tensor q = to_dtype(G.in(0), wide), k = repeat_heads(to_dtype(G.in(1), wide), heads), v = repeat_heads(to_dtype(G.in(2), wide), heads), g = to_dtype(G.grad(), wide);
+  Tensor q = to_dtype(G.in(0), wide), k = repeat_heads(to_dtype(G.in(1), wide), heads), v = repeat_heads(to_dtype(G.in(2), wide), heads),
+         g = to_dtype(G.grad(), wide);
   Tensor m = mask.defined() && mask.dtype() != DType::Bool ? to_dtype(mask, wide) : mask;
   Tensor p = safe_softmax(masked_scores(mul(matmul(q, transpose(k, -2, -1)), scale), m, causal), mask.defined());
   Tensor gp = matmul(g, transpose(v, -2, -1));
@@ -109,75 +113,82 @@ void gradient_in_operators(Grad& G, double scale, bool causal, const Tensor& mas
 }
 
 bool one_batch(const Tensor& q, const Tensor& k, const Tensor& v) {
-  return q.dim() == 4 && k.dim() == 4 && v.dim() == 4 && q.size(0) == k.size(0) && q.size(0) == v.size(0) && k.size(1) == v.size(1) && k.size(1) > 0 && q.size(1) % k.size(1) == 0 &&
-         q.size(3) == k.size(3) && k.size(2) == v.size(2);
+  return q.dim() == 4 && k.dim() == 4 && v.dim() == 4 && q.size(0) == k.size(0) && q.size(0) == v.size(0) && k.size(1) == v.size(1) &&
+         k.size(1) > 0 && q.size(1) % k.size(1) == 0 && q.size(3) == k.size(3) && k.size(2) == v.size(2);
 }
 
 // By the kernel. Results: the output, and the logarithm of the sum of the exponentials of each query's scores.
-Record fused{{.schema = {"_scaled_dot_product_flash_attention_for_cpu(Tensor query, Tensor key, Tensor value, float dropout_p=0.0, bool is_causal=False, *, Tensor? attn_mask=None, "
+Record fused{{.schema = {"_scaled_dot_product_flash_attention_for_cpu(Tensor query, Tensor key, Tensor value, float dropout_p=0.0, bool "
+                         "is_causal=False, *, Tensor? attn_mask=None, "
                          "float? scale=None) -> (Tensor output, Tensor logsumexp)"},
-              .forward = [](Call& c) {
-                FL_CHECK(c.real(3) == 0, "scaled_dot_product_attention_flash_attention: Currently do not support dropout > 0");
-                FL_CHECK(one_batch(c.tensor(0), c.tensor(1), c.tensor(2)),
-                         "scaled_dot_product_attention_flash_attention: Accept only 4 dims inputs shape of {(B), H, T, K} with Q/K/V of the "
-                         "same batch, heads of the query a multiple of those of key and value, and the same width of query and key, but got ",
-                         c.tensor(0).sizes(), ", ", c.tensor(1).sizes(),
-                         " and ", c.tensor(2).sizes());
-                const DType t = c.tensor(0).dtype();
-                FL_CHECK(is_floating(t) && c.tensor(1).dtype() == t && c.tensor(2).dtype() == t,
-                         "scaled_dot_product_attention_flash_attention: Expected query, key, and value to have the same "
-                         "floating point dtype");
-                Tensor q = columns_dense(c.tensor(0)), k = columns_dense(c.tensor(1)), v = columns_dense(c.tensor(2));
-                const bool together = q.size(3) == v.size(3) && q.stride(1) < q.stride(2);
-                Tensor out = empty_heads(Dims{q.size(0), q.size(1), q.size(2), v.size(3)}, t, together);
-                Tensor lse = empty(IntView{q.size(0), q.size(1), q.size(2)}, statistics_type(t));
-                auto d = describe(q, k, v, scale_of(c.arg(6), q.size(3)), c.flag(4));
-                Masked mask;
-                mask.describe(d, c.optional(5), t, Dims{d.batch, d.heads, d.queries, d.keys});
-                d.out = matrix(out), d.lse = lse.bytes();
-                if (out.numel()) {
-                  Unlock unlock(work(d));
-                  cpu::attention_kernels().attention(d);
-                }
-                c.ret(out);
-                c.ret(lse);
-              },
-              .gradient = [](Grad& G) {
-                if (!G.grad().defined()) return;
-                Tensor mask = G.arg(5).tag == Value::TensorTag ? G.in(5) : Tensor(), q = G.in(0), k = G.in(1), v = G.in(2);
-                const double scale = scale_of(G.arg(6), q.size(3));
-                const bool causal = G.arg(4).b;
-                if (thread_state().grad_enabled) return gradient_in_operators(G, scale, causal, mask);
-                q = columns_dense(q), k = columns_dense(k), v = columns_dense(v);
-                Tensor g = columns_dense(cast_of(G.grad(), q.dtype())), out = G.result(0), lse = G.result(1);
-                Tensor gq = empty_heads(q.sizes(), q.dtype(), true), gk = empty_heads(k.sizes(), q.dtype(), true), gv = empty_heads(v.sizes(), q.dtype(), true);
-                auto d = describe(q, k, v, scale, causal);
-                Masked masked;
-                masked.describe(d, mask, q.dtype(), Dims{d.batch, d.heads, d.queries, d.keys});
-                d.out = matrix(out), d.lse = lse.bytes(), d.grad_out = matrix(g), d.grad_q = matrix(gq), d.grad_k = matrix(gk), d.grad_v = matrix(gv);
-                if (out.numel()) {
-                  Unlock unlock(work(d) * 2.5);
-                  cpu::attention_kernels().attention_backward(d);
-                } else {
-                  for (auto* t : {&gq, &gk, &gv}) zero_.inplace(*t);
-                }
-                if (G.needs(0)) G.set(0, gq);
-                if (G.needs(1)) G.set(1, gk);
-                if (G.needs(2)) G.set(2, gv);
-              },
+              .forward =
+                  [](Call& c) {
+                    FL_CHECK(c.real(3) == 0, "scaled_dot_product_attention_flash_attention: Currently do not support dropout > 0");
+                    FL_CHECK(one_batch(c.tensor(0), c.tensor(1), c.tensor(2)),
+                             "scaled_dot_product_attention_flash_attention: Accept only 4 dims inputs shape of {(B), H, T, K} with Q/K/V of the "
+                             "same batch, heads of the query a multiple of those of key and value, and the same width of query and key, but got ",
+                             c.tensor(0).sizes(), ", ", c.tensor(1).sizes(), " and ", c.tensor(2).sizes());
+                    const DType t = c.tensor(0).dtype();
+                    FL_CHECK(is_floating(t) && c.tensor(1).dtype() == t && c.tensor(2).dtype() == t,
+                             "scaled_dot_product_attention_flash_attention: Expected query, key, and value to have the same "
+                             "floating point dtype");
+                    Tensor q = columns_dense(c.tensor(0)), k = columns_dense(c.tensor(1)), v = columns_dense(c.tensor(2));
+                    const bool together = q.size(3) == v.size(3) && q.stride(1) < q.stride(2);
+                    Tensor out = empty_heads(Dims{q.size(0), q.size(1), q.size(2), v.size(3)}, t, together);
+                    Tensor lse = empty(IntView{q.size(0), q.size(1), q.size(2)}, statistics_type(t));
+                    auto d = describe(q, k, v, scale_of(c.arg(6), q.size(3)), c.flag(4));
+                    Masked mask;
+                    mask.describe(d, c.optional(5), t, Dims{d.batch, d.heads, d.queries, d.keys});
+                    d.out = matrix(out), d.lse = lse.bytes();
+                    if (out.numel()) {
+                      Unlock unlock(work(d));
+                      cpu::attention_kernels().attention(d);
+                    }
+                    c.ret(out);
+                    c.ret(lse);
+                  },
+              .gradient =
+                  [](Grad& G) {
+                    if (!G.grad().defined()) return;
+                    Tensor mask = G.arg(5).tag == Value::TensorTag ? G.in(5) : Tensor(), q = G.in(0), k = G.in(1), v = G.in(2);
+                    const double scale = scale_of(G.arg(6), q.size(3));
+                    const bool causal = G.arg(4).b;
+                    if (thread_state().grad_enabled) return gradient_in_operators(G, scale, causal, mask);
+                    q = columns_dense(q), k = columns_dense(k), v = columns_dense(v);
+                    Tensor g = columns_dense(cast_of(G.grad(), q.dtype())), out = G.result(0), lse = G.result(1);
+                    Tensor gq = empty_heads(q.sizes(), q.dtype(), true), gk = empty_heads(k.sizes(), q.dtype(), true),
+                           gv = empty_heads(v.sizes(), q.dtype(), true);
+                    auto d = describe(q, k, v, scale, causal);
+                    Masked masked;
+                    masked.describe(d, mask, q.dtype(), Dims{d.batch, d.heads, d.queries, d.keys});
+                    d.out = matrix(out), d.lse = lse.bytes(), d.grad_out = matrix(g), d.grad_q = matrix(gq), d.grad_k = matrix(gk),
+                    d.grad_v = matrix(gv);
+                    if (out.numel()) {
+                      Unlock unlock(work(d) * 2.5);
+                      cpu::attention_kernels().attention_backward(d);
+                    } else {
+                      for (auto* t : {&gq, &gk, &gv}) zero_.inplace(*t);
+                    }
+                    if (G.needs(0)) G.set(0, gq);
+                    if (G.needs(1)) G.set(1, gk);
+                    if (G.needs(2)) G.set(2, gv);
+                  },
               .save = save_in(0) | save_in(1) | save_in(2) | save_in(5) | save_out(0) | save_out(1),
               .flags = kFunction,
               .nodes = {"ScaledDotProductFlashAttentionForCpuBackward0"},
               .doc = "scaled_dot_product_attention by the kernel, with what its gradient needs."}};
 
 void check_arguments(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask) {
-  FL_CHECK(q.dtype() == k.dtype() && q.dtype() == v.dtype(), "Expected query, key, and value to have the same dtype, but got query.dtype: ", c10_name(q.dtype()), " key.dtype: ",
-           c10_name(k.dtype()), " and value.dtype: ", c10_name(v.dtype()), " instead.");
-  FL_CHECK(q.dim() >= 2 && k.dim() >= 2 && v.dim() >= 2, "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: ", q.dim(), " key.dim: ", k.dim(),
+  FL_CHECK(q.dtype() == k.dtype() && q.dtype() == v.dtype(),
+           "Expected query, key, and value to have the same dtype, but got query.dtype: ", c10_name(q.dtype()), " key.dtype: ", c10_name(k.dtype()),
+           " and value.dtype: ", c10_name(v.dtype()), " instead.");
+  FL_CHECK(q.dim() >= 2 && k.dim() >= 2 && v.dim() >= 2,
+           "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: ", q.dim(), " key.dim: ", k.dim(),
            " and value.dim: ", v.dim(), " instead.");
   if (mask.defined())
     FL_CHECK(mask.dtype() == DType::Bool || mask.dtype() == DType::Float32 || mask.dtype() == q.dtype(),
-             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: ", c10_name(mask.dtype()), " and  query.dtype: ", c10_name(q.dtype()), " instead.");
+             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: ", c10_name(mask.dtype()),
+             " and  query.dtype: ", c10_name(q.dtype()), " instead.");
 }
 // Does the mask fit the scores of the batch without changing their shape?
 bool mask_fits(const Tensor& mask, const Tensor& q, const Tensor& k) {
@@ -189,11 +200,13 @@ bool mask_fits(const Tensor& mask, const Tensor& q, const Tensor& k) {
   return true;
 }
 
-Tensor composed(const Tensor& q, const Tensor& k_given, const Tensor& v_given, const Tensor& mask, double dropout_p, bool causal, const Value& scale, bool shared_heads) {
+Tensor composed(const Tensor& q, const Tensor& k_given, const Tensor& v_given, const Tensor& mask, double dropout_p, bool causal, const Value& scale,
+                bool shared_heads) {
   FL_CHECK(!(causal && mask.defined()), "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
   Tensor k = k_given, v = v_given;
   if (shared_heads) {
-    FL_CHECK(q.dim() >= 3 && k.dim() >= 3 && v.dim() >= 3 && k.size(-3) > 0 && v.size(-3) > 0 && q.size(-3) % k.size(-3) == 0 && q.size(-3) % v.size(-3) == 0,
+    FL_CHECK(q.dim() >= 3 && k.dim() >= 3 && v.dim() >= 3 && k.size(-3) > 0 && v.size(-3) > 0 && q.size(-3) % k.size(-3) == 0 &&
+                 q.size(-3) % v.size(-3) == 0,
              "Number of heads in key and value must divide the number of heads in query");
     k = repeat_heads(k, q.size(-3)), v = repeat_heads(v, q.size(-3));
   }
@@ -213,8 +226,8 @@ static void attention_call(Call& c) {
   check_arguments(q, k, v, mask);
   FL_CHECK(dropout_p >= 0 && dropout_p <= 1, "dropout probability has to be between 0 and 1, but got ", dropout_p);
   const int dims = q.dim();
-  bool by_kernel = dims <= 4 && k.dim() == dims && v.dim() == dims && is_floating(q.dtype()) && dropout_p == 0 && q.numel() && k.numel() && v.numel() &&
-                   !(mask.defined() && thread_state().grad_enabled && mask.requires_grad());
+  bool by_kernel = dims <= 4 && k.dim() == dims && v.dim() == dims && is_floating(q.dtype()) && dropout_p == 0 && q.numel() && k.numel() &&
+                   v.numel() && !(mask.defined() && thread_state().grad_enabled && mask.requires_grad());
   if (by_kernel) {
     Tensor all[3] = {q, k, v};
     for (Tensor& t : all)
@@ -235,17 +248,20 @@ static void attention_call(Call& c) {
   const DType t = q.dtype();
   if (!is_reduced_float(t)) return c.ret(composed(q, k, v, mask, dropout_p, causal, c.arg(6), shared_heads));
   const bool wide_mask = mask.defined() && mask.dtype() == t;
-  Tensor r = composed(to_dtype(q, DType::Float32), to_dtype(k, DType::Float32), to_dtype(v, DType::Float32), wide_mask ? to_dtype(mask, DType::Float32) : mask, dropout_p,
-                      causal, c.arg(6), shared_heads);
+  Tensor r = composed(to_dtype(q, DType::Float32), to_dtype(k, DType::Float32), to_dtype(v, DType::Float32),
+                      wide_mask ? to_dtype(mask, DType::Float32) : mask, dropout_p, causal, c.arg(6), shared_heads);
   c.ret(to_dtype(r, t));
 }
-Record scaled_dot_product_attention{{.schema = {"scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, *, "
-                                                "float? scale=None, bool enable_gqa=False) -> Tensor"},
-                                     .forward = attention_call,
-                                     .flags = kNn | kFunction | kComposite,
-                                     .autocast = Autocast::Lower,
-                                     .doc = "softmax(scale query key^T + mask) value, for each batch item and head.\n\nTensors are (..., length, width). attn_mask: Bool (True: seen) or added to the "
-                                            "scores; is_causal: query i sees keys 0..i; scale: 1 / sqrt(width) by default; enable_gqa: key and value may have fewer heads.\n\n"
-                                            ">>> q = torch.ones(1, 2, 3, 4)\n>>> torch.nn.functional.scaled_dot_product_attention(q, q, q).shape\ntorch.Size([1, 2, 3, 4])"}};
+Record scaled_dot_product_attention{
+    {.schema = {"scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool "
+                "is_causal=False, *, "
+                "float? scale=None, bool enable_gqa=False) -> Tensor"},
+     .forward = attention_call,
+     .flags = kNn | kFunction | kComposite,
+     .autocast = Autocast::Lower,
+     .doc = "softmax(scale query key^T + mask) value, for each batch item and head.\n\nTensors are (..., length, width). attn_mask: Bool (True: "
+            "seen) or added to the "
+            "scores; is_causal: query i sees keys 0..i; scale: 1 / sqrt(width) by default; enable_gqa: key and value may have fewer heads.\n\n"
+            ">>> q = torch.ones(1, 2, 3, 4)\n>>> torch.nn.functional.scaled_dot_product_attention(q, q, q).shape\ntorch.Size([1, 2, 3, 4])"}};
 
 }  // namespace fl::ops
