@@ -7,6 +7,7 @@
 namespace fl::ops {
 
 extern Record conv_y;
+bool rises_channels_last(IntView sizes, IntView strides);  // pool.cpp
 
 namespace {
 
@@ -22,13 +23,10 @@ struct By {
   }
 };
 
-bool wants_channels_last(const Tensor& t) {
-  return !t.is_contiguous() && is_channels_last(t.sizes(), t.strides());
-}
 // Memory order of a result: channels-last when one operand is. In three dimensions PyTorch does so for the types of its fast library only.
 Dims layout(IntView sizes, const Tensor& a, const Tensor& b) {
   bool last = sizes.n == 4 || (sizes.n == 5 && (a.dtype() == DType::Float32 || is_reduced_float(a.dtype())));
-  if (last && (wants_channels_last(a) || wants_channels_last(b))) return channels_last_strides(sizes);
+  if (last && (rises_channels_last(a.sizes(), a.strides()) || rises_channels_last(b.sizes(), b.strides()))) return channels_last_strides(sizes);
   return contiguous_strides(sizes);
 }
 
@@ -311,7 +309,7 @@ void conv_nd(Call& c, int nd) {
     }
   } else {
     pad = Dims(c.ints(4));
-    if (w.dim() > 2) check_list("padding", pad, w.dim() - 2);
+    if (w.dim() > 2 && w.dim() - 2 == nd) check_list("padding", pad, nd);  // two-sided lists are for padding='same' alone
   }
   Tensor y = convolution(x, w, c.arg(2), c.arg(3), pad, c.arg(5), false, IntView{0}, c.arg(6));
   c.ret(one ? squeeze_dims(y, IntView{0}) : y);

@@ -125,7 +125,7 @@ void dropout_call(Call& c, bool feature, bool alpha) {
 }  // namespace
 
 #define DROPOUT(NAME, FEATURE, ALPHA, DOC)                                                        \
-  static Record NAME##_record{{.schema = {#NAME "(Tensor input, float p, bool train) -> Tensor"}, \
+  Record NAME{{.schema = {#NAME "(Tensor input, float p, bool train) -> Tensor"},                \
                                .forward =                                                         \
                                    [](Call& c) {                                                  \
                                      dropout_call(c, FEATURE, ALPHA);                             \

@@ -85,3 +85,7 @@ extern Record convolution, conv1d, conv2d, conv3d, conv_transpose1d, conv_transp
 extern Record tied;  // normalisation.cpp
 const char* c10_name(DType t);  // the C++ name that PyTorch's messages use
 }  // namespace fl::ops
+
+namespace fl::ops {
+extern Record dropout, scaled_dot_product_attention;
+}  // namespace fl::ops

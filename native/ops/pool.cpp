@@ -79,6 +79,8 @@ void set_strides(int64_t (&to)[5], const Tensor& t, int nd) {
   for (int d = 0; d < nd; ++d) to[5 - nd + d] = t.stride(lead + d);
 }
 
+}  // namespace
+
 // Whether results follow a channels-last input: its strides rise in the order channels, width, height, (depth,) batch.
 bool rises_channels_last(IntView sizes, IntView strides) {
   int64_t least = 0;
@@ -92,6 +94,9 @@ bool rises_channels_last(IntView sizes, IntView strides) {
   for (int d = sizes.n - 1; all && d >= 2; --d) all = rises(d);
   return all && rises(0);
 }
+
+namespace {
+
 Dims strides_for(IntView sizes, int nd, bool last) {
   if (!last) return contiguous_strides(sizes);
   if (sizes.n == nd + 2) return channels_last_strides(sizes);

@@ -229,7 +229,7 @@ def big_work():
     x = torch.randn(64, 3, 40, 40, requires_grad=True)
     w = torch.randn(8, 3, 3, 3, requires_grad=True)
     y = F.relu(F.conv2d(x, w, padding=1))
-    y = F.max_pool2d(y + 1, 2)
+    y = F.max_pool2d(y.mul(2).add_(1), 2)
     (torch.cat([y, y], 1).sort(1)[0].softmax(1).mean() + x.transpose(0, 1).contiguous().std()).backward()
     return torch.from_numpy(x.grad.numpy()) @ torch.randn(40, 40)
 

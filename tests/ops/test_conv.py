@@ -120,6 +120,10 @@ def test_channels_last_follows_input_or_weight():
         y = F.conv2d(a, b)
         assert y.stride() == (48, 1, 12, 3)
         assert torch.allclose(y, plain, atol=1e-5)
+    one = torch.ones(2, 1, 4, 4)  # both orders at once: the strides of its single channel tell
+    assert F.conv2d(one, torch.ones(3, 1, 3, 3)).stride() == (12, 4, 2, 1)
+    assert F.conv2d(one.as_strided((2, 1, 4, 4), (16, 1, 4, 1)), torch.ones(3, 1, 3, 3)).stride() == (12, 1, 6, 3)
+    assert F.conv2d(x.to(memory_format=torch.channels_last)[0], w).stride() == (16, 4, 1)
 
 
 def test_strided_operands():

@@ -224,6 +224,10 @@ def assert_close(actual: Any, expected: Any, *, allow_subclasses: bool = True, r
     >>> torch.testing.assert_close(1.0, 2.0)
     Traceback (most recent call last):
     AssertionError: Scalars are not close!
+    <BLANKLINE>
+    Expected 2.0 but got 1.0.
+    Absolute difference: 1.0 (up to 1e-07 allowed)
+    Relative difference: 0.5 (up to 1e-07 allowed)
     """
     if (rtol is None) != (atol is None):
         raise ValueError("Both 'rtol' and 'atol' must be either specified or omitted, but got no "
