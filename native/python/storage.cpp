@@ -29,6 +29,11 @@ PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kw) {
   static const char* names[] = {"size", "device", nullptr};
   PyObject *size = nullptr, *device = nullptr;
   if (!PyArg_ParseTupleAndKeywords(args, kw, "|OO", const_cast<char**>(names), &size, &device)) return nullptr;
+  Device where;
+  if (device && device != Py_None) {
+    FL_CHECK_KIND(Type, device_from(device, where), "UntypedStorage(): argument 'device' must be torch.device");
+    FL_CHECK_KIND(NotImplemented, where.type == DeviceType::CPU, "UntypedStorage: no storage on device '", device_name(where), "': this build of flambeau only has the CPU");
+  }
   long long n = 0;
   Py_buffer view{};
   Ptr bytes;

@@ -17,5 +17,9 @@ def skip_init(module_cls, *args, **kwargs):
         raise RuntimeError(f"Expected a Module; got {module_cls}")
     if "device" not in inspect.signature(module_cls).parameters:
         raise RuntimeError("Module must support a 'device' arg to skip initialization")
-    device = kwargs.pop("device", "cpu")
-    return module_cls(*args, device="meta", **kwargs).to_empty(device=device)
+    state = torch.get_rng_state()  # the values that are computed and dropped cost no random numbers
+    try:
+        module = module_cls(*args, **kwargs)
+    finally:
+        torch.set_rng_state(state)
+    return module.to_empty(device=kwargs.get("device", "cpu"))
