@@ -133,7 +133,7 @@ Record div{{.schema = {"div.Tensor_mode(Tensor self, Tensor other, *, str? round
               if (G.needs(0)) G.set(0, div(g, other));
               if (G.needs(1)) G.set(1, neg(g) * cj(div(div(value_tensor(G.value(0), G.out_dtype()), G.in(1)), G.in(1))));
             },
-            .save = save_in(0) | save_in(1), .flags = kAll | kElementwise, .autocast = Autocast::Promote, .nodes = {"DivBackward0", "DivBackward0", "DivBackward0"},
+            .save = save_in(0) | save_in(1), .flags = kAll | kElementwise, .autocast = Autocast::Promote,
             .doc = "self / other; rounding_mode 'trunc' or 'floor' rounds the quotient."}};
 Record floor_divide{{.schema = {"floor_divide(Tensor self, Tensor other) -> Tensor", "floor_divide.Scalar(Tensor self, Scalar other) -> Tensor", "floor_divide.Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},
                      .forward = [](Call& c) { divide(c, 2); },

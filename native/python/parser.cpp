@@ -660,6 +660,9 @@ struct Tables {
     }
     char* copy = strdup(name.c_str());
     Operator* o = make_operator(copy, mode, method, out);
+    const char* home = space == "functional" ? "flambeau.nn.functional" : space == "special" ? "flambeau.special" : space == "linalg" ? "flambeau.linalg"
+                       : space == "_nn" ? "flambeau._C._nn" : "flambeau";
+    Py_SETREF(o->module, PyUnicode_InternFromString(home));  // where pickle finds it
     by_key[key] = o;
     PyDict_SetItemString(dict, copy, reinterpret_cast<PyObject*>(o));
     return o;
