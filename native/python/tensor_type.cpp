@@ -540,11 +540,15 @@ PyObject* m_stride(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject
   FL_CATCH(nullptr)
 }
 PyObject* m_dim(PyObject* self, PyObject*) { return PyLong_FromLong(unwrap(self).dim()); }
-PyObject* m_numel(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self).numel()); }
+PyObject* m_numel(PyObject* self, PyObject*) {
+  if (__builtin_expect(!simple(self), 0) && needs_override(self, self)) return overridden("numel", self, nullptr);
+  return PyLong_FromLongLong(unwrap(self).numel());
+}
 PyObject* m_element_size(PyObject* self, PyObject*) { return PyLong_FromSize_t(item_size(unwrap(self).dtype())); }
 PyObject* m_storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self)->offset); }
 PyObject* m_data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(unwrap(self).numel() || unwrap(self)->storage->nbytes ? unwrap(self).bytes() : nullptr); }
 PyObject* m_item(PyObject* self, PyObject*) {
+  if (__builtin_expect(!simple(self), 0) && needs_override(self, self)) return overridden("item", self, nullptr);
   FL_TRY
   return tensor_item(unwrap(self));
   FL_CATCH(nullptr)
