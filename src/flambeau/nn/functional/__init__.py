@@ -93,7 +93,6 @@ _NATIVE = {
             "pixel_shuffle",
             "pixel_unshuffle",
             "channel_shuffle",
-            "native_channel_shuffle",
         ),
         "",
     ),
