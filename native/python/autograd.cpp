@@ -475,10 +475,10 @@ PyObject* engine_run(PyObject*, PyObject* const* a, Py_ssize_t n) {
   BackwardRequest r;
   Ptr tensors(PySequence_Tuple(a[0])), grads(PySequence_Tuple(a[1])), inputs(PySequence_Tuple(a[4]));
   if (!tensors || !grads || !inputs) return nullptr;
-  r.retain_graph = PyObject_IsTrue(a[2]) == 1;
-  r.create_graph = PyObject_IsTrue(a[3]) == 1;
-  bool allow_unused = PyObject_IsTrue(a[5]) == 1;
-  r.accumulate = PyObject_IsTrue(a[6]) == 1;
+  r.retain_graph = truth(a[2]);
+  r.create_graph = truth(a[3]);
+  bool allow_unused = truth(a[5]);
+  r.accumulate = truth(a[6]);
   FL_CHECK(PyTuple_GET_SIZE(tensors.get()) == PyTuple_GET_SIZE(grads.get()), "got ", PyTuple_GET_SIZE(tensors.get()), " tensors and ", PyTuple_GET_SIZE(grads.get()), " gradients");
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(tensors.get()); ++k) {
     Tensor t;
@@ -607,6 +607,7 @@ void take_grads(PyObject* r, std::vector<Tensor>& g) {
   FL_CHECK(PyTuple_GET_SIZE(t.get()) == Py_ssize_t(g.size()), "hook: expected ", g.size(), " gradients, got ", PyTuple_GET_SIZE(t.get()));
   for (size_t k = 0; k < g.size(); ++k) {
     PyObject* o = PyTuple_GET_ITEM(t.get(), Py_ssize_t(k));
+    FL_CHECK_KIND(Type, o == Py_None || is_tensor(o), "expected Variable, but hook returned '", Py_TYPE(o)->tp_name, "'");
     g[k] = is_tensor(o) ? unwrap(o) : Tensor();
   }
 }

@@ -48,6 +48,7 @@ class Ptr {
 };
 [[noreturn]] void raise_python();                                  // throws Error(Python): the indicator is set
 inline PyObject* check(PyObject* p) { if (!p) raise_python(); return p; }
+inline bool truth(PyObject* o) { int r = PyObject_IsTrue(o); if (r < 0) raise_python(); return r; }
 void set_error(const Error& e);
 void set_unknown_error(const std::exception& e);
 

@@ -378,7 +378,10 @@ PyObject* as_numpy(const Tensor& t, bool force) {
 PyObject* m_numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
   FL_TRY
   bool force = false;
-  if (n || (kw && PyTuple_GET_SIZE(kw))) force = PyObject_IsTrue(args[0]) == 1;
+  if (n || (kw && PyTuple_GET_SIZE(kw))) {
+    FL_CHECK_KIND(Type, n + (kw ? PyTuple_GET_SIZE(kw) : 0) == 1 && PyBool_Check(args[0]), "numpy(): argument 'force' must be bool, not ", Py_TYPE(args[0])->tp_name);
+    force = args[0] == Py_True;
+  }
   return as_numpy(unwrap(self), force);
   FL_CATCH(nullptr)
 }
@@ -608,7 +611,13 @@ PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kw) {
   return wrap(out);
   FL_CATCH(nullptr)
 }
-PyObject* array_typestr(PyObject*, PyObject* o) { return PyUnicode_FromString(typestr(unwrap(o).dtype())); }
+PyObject* array_typestr(PyObject*, PyObject* o) {
+  if (!is_tensor(o)) {
+    PyErr_SetString(PyExc_TypeError, "_array_typestr: expected a Tensor");
+    return nullptr;
+  }
+  return PyUnicode_FromString(typestr(unwrap(o).dtype()));
+}
 
 #define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f))
 PyMethodDef functions[] = {{"tensor", FAST(make_tensor), METH_VARARGS | METH_KEYWORDS, "tensor(data, *, dtype=None, device=None, requires_grad=False): a new tensor with a copy of data."},
