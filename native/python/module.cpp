@@ -48,6 +48,7 @@ PyObject* promote(PyObject*, PyObject* args) {
 }
 PyObject* result_type(PyObject*, PyObject* args) {
   FL_TRY
+  FL_CHECK_KIND(Type, PyTuple_GET_SIZE(args) == 2, "result_type(): expected 2 arguments, got ", PyTuple_GET_SIZE(args));
   Promotion p;
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(args); ++k) {
     PyObject* o = PyTuple_GET_ITEM(args, k);
@@ -119,7 +120,7 @@ PyObject* tensor_to(PyObject*, PyObject* const* a, Py_ssize_t n) {
   if (a[1] != Py_None && dtype_from(a[1], d) && d != t.dtype()) t = ops::to_dtype(t, d);
   MemoryFormat f = MemoryFormat::None;
   if (a[3] != Py_None) format_from(a[3], f);
-  bool copy = PyObject_IsTrue(a[2]) == 1;
+  bool copy = truth(a[2]);
   if (f != MemoryFormat::None && f != MemoryFormat::Preserve) {
     Tensor c = ops::contiguous(t, f);
     if (copy && c.get() == before.get()) c = ops::clone(t, f);
@@ -139,7 +140,7 @@ PyObject* adopt_view(PyObject*, PyObject* const* a, Py_ssize_t n) {
   FL_TRY
   FL_CHECK_KIND(Type, n == 2 && is_tensor(a[0]) && is_tensor(a[1]), "_adopt_view: expected two Tensors");
   Tensor self = unwrap(a[0]), view = unwrap(a[1]);
-  FL_CHECK(self->storage == view->storage, "_adopt_view: not a view of the tensor");
+  FL_CHECK(self->storage == view->storage && self.dtype() == view.dtype(), "_adopt_view: not a view of the tensor");
   if (thread_state().grad_enabled && self.requires_grad()) check_inplace(self, "view");
   set_geometry(*self.get(), view.sizes(), view.strides(), view->offset);
   ++self->version();

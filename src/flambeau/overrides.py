@@ -58,7 +58,7 @@ def handle_torch_function(public_api, relevant_args, *args, **kwargs):
         result = arg.__torch_function__(public_api, types, args, kwargs)
         if result is not NotImplemented:
             return result
-    name = f"{public_api.__module__}.{public_api.__name__}"
+    name = f"{getattr(public_api, '__module__', 'torch.Tensor')}.{public_api.__name__}"
     message = f"no implementation found for '{name}' on types that implement __torch_function__: {list(types)}"
     raise TypeError(message)
 
