@@ -64,7 +64,10 @@ void accumulate_grad(TensorImpl& leaf, Tensor g) {
   if (!own) {
     Tensor copy = empty_like(Tensor::borrow(&leaf), g.dtype());
     if (thread_state().grad_enabled) g = ops::clone(g);
-    else { copy_values(copy, g); g = copy; }
+    else {
+      copy_values(copy, g);
+      g = copy;
+    }
   }
   leaf.grad = g.release();
 }
@@ -78,7 +81,10 @@ class Backward {
   std::vector<Tensor> run();
 
  private:
-  struct Item { uint64_t seq; Node* node; };
+  struct Item {
+    uint64_t seq;
+    Node* node;
+  };
   Tensor* buffer(Node* n) {
     if (__builtin_expect(n->run == nullptr, 1)) {
       n->run = this;
@@ -100,7 +106,9 @@ class Backward {
   }
   void push(Node* n) {
     heap_items_.push_back({n->seq, n});
-    std::push_heap(heap_items_.begin(), heap_items_.end(), [](auto& a, auto& b) { return a.seq < b.seq; });
+    std::push_heap(heap_items_.begin(), heap_items_.end(), [](auto& a, auto& b) {
+      return a.seq < b.seq;
+    });
   }
   // The gradients that arrived at a node, taken out of it.
   struct Arrived {
@@ -284,12 +292,19 @@ std::vector<Tensor> Backward::run() {
     Edge e = gradient_edge(r);
     Tensor g = req_.grads[i];
     req_.grads[i] = Tensor();
-    try { send(e, std::move(g)); } catch (...) { drop_edge(e); throw; }
+    try {
+      send(e, std::move(g));
+    } catch (...) {
+      drop_edge(e);
+      throw;
+    }
     drop_edge(e);
   }
   int steps = 0;
   while (!heap_items_.empty()) {
-    std::pop_heap(heap_items_.begin(), heap_items_.end(), [](auto& a, auto& b) { return a.seq < b.seq; });
+    std::pop_heap(heap_items_.begin(), heap_items_.end(), [](auto& a, auto& b) {
+      return a.seq < b.seq;
+    });
     Ref<Node> n = Ref<Node>::steal(heap_items_.back().node);
     heap_items_.pop_back();
     run_node(n.get());

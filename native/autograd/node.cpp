@@ -110,7 +110,8 @@ Tensor Saved::get(const Node& owner) const {
   if (packed) {
     x = python_hooks.unpack(packed);
   } else {
-    FL_CHECK(t, "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). Saved "
+    FL_CHECK(t,
+             "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). Saved "
              "intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
              "backward through the graph a second time or if you need to access saved tensors after calling backward.");
     if (t->version() != version) {
@@ -118,7 +119,8 @@ Tensor Saved::get(const Node& owner) const {
       shape << t->sizes;
       fail(ErrorKind::Runtime, "one of the variables needed for gradient computation has been modified by an inplace operation: [flambeau.",
            scalar_type_name(t->dtype), "Tensor ", shape.str(), "]", output >= 0 ? ", which is output " + std::to_string(output) + " of " + owner.name() + "," : std::string(),
-           " is at version ", t->version(), "; expected version ", version, " instead. Hint: enable anomaly detection to find the operation that "
+           " is at version ", t->version(), "; expected version ", version,
+           " instead. Hint: enable anomaly detection to find the operation that "
            "failed to compute its gradient, with flambeau.autograd.set_detect_anomaly(True).");
     }
     x = Tensor::borrow(t);
@@ -238,7 +240,10 @@ std::string OpNode::name() const {
   std::string out;
   bool up = true;
   for (const char* p = op->name; *p; ++p) {
-    if (*p == '_') { up = true; continue; }
+    if (*p == '_') {
+      up = true;
+      continue;
+    }
     out += up ? char(toupper(*p)) : *p;
     up = false;
   }
@@ -359,7 +364,8 @@ void check_inplace(const Tensor& self, const char* op) {
   if (!thread_state().grad_enabled || !is_differentiable(self.dtype())) return;
   if (self->base) {
     if (self->origin == Origin::NoGrad && self.requires_grad())
-      fail(ErrorKind::Runtime, "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is "
+      fail(ErrorKind::Runtime,
+           "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is "
            "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the "
            "no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).");
     if (self->origin == Origin::MultiOutput)

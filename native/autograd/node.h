@@ -23,8 +23,14 @@ struct OutputMeta {
   Dims sizes;
 };
 
-struct TensorHooks { uint32_t nr; void* dict; };       // PyObject* dict of callables on the gradient of output nr
-struct RetainedGrad { uint32_t nr; TensorImpl* tensor; };  // not owned: a dying tensor removes itself
+struct TensorHooks {
+  uint32_t nr;
+  void* dict;
+};       // PyObject* dict of callables on the gradient of output nr
+struct RetainedGrad {
+  uint32_t nr;
+  TensorImpl* tensor;
+};  // not owned: a dying tensor removes itself
 
 struct Node {
   RefCount rc;

@@ -34,8 +34,12 @@ class Dims {
  public:
   static constexpr int kInline = 6;
   Dims() : n_(0) {}
-  explicit Dims(int n) : n_(n) { if (n > kInline) heap_ = new int64_t[size_t(n)]; }
-  Dims(int n, int64_t value) : Dims(n) { for (int i = 0; i < n; ++i) data()[i] = value; }
+  explicit Dims(int n) : n_(n) {
+    if (n > kInline) heap_ = new int64_t[size_t(n)];
+  }
+  Dims(int n, int64_t value) : Dims(n) {
+    for (int i = 0; i < n; ++i) data()[i] = value;
+  }
   Dims(IntView v) : Dims(v.n) {
     int64_t* to = data();
     for (int i = 0; i < v.n; ++i) to[i] = v.data[i];
@@ -50,8 +54,23 @@ class Dims {
     }
   }
   Dims(Dims&& o) noexcept : n_(o.n_) { take(o); }
-  Dims& operator=(const Dims& o) { if (this != &o) { Dims t(o); clear(); n_ = t.n_; take(t); } return *this; }
-  Dims& operator=(Dims&& o) noexcept { if (this != &o) { clear(); n_ = o.n_; take(o); } return *this; }
+  Dims& operator=(const Dims& o) {
+    if (this != &o) {
+      Dims t(o);
+      clear();
+      n_ = t.n_;
+      take(t);
+    }
+    return *this;
+  }
+  Dims& operator=(Dims&& o) noexcept {
+    if (this != &o) {
+      clear();
+      n_ = o.n_;
+      take(o);
+    }
+    return *this;
+  }
   ~Dims() { clear(); }
   int size() const { return n_; }
   int64_t* data() { return n_ > kInline ? heap_ : inline_; }
@@ -61,17 +80,37 @@ class Dims {
   operator IntView() const { return {data(), n_}; }
   const int64_t* begin() const { return data(); }
   const int64_t* end() const { return data() + n_; }
-  void erase(int i) { Dims t(n_ - 1); for (int k = 0, j = 0; k < n_; ++k) if (k != i) t[j++] = (*this)[k]; *this = std::move(t); }
-  void insert(int i, int64_t v) { Dims t(n_ + 1); for (int k = 0, j = 0; k <= n_; ++k) t[k] = k == i ? v : (*this)[j++]; *this = std::move(t); }
+  void erase(int i) {
+    Dims t(n_ - 1);
+    for (int k = 0, j = 0; k < n_; ++k)
+      if (k != i) t[j++] = (*this)[k];
+    *this = std::move(t);
+  }
+  void insert(int i, int64_t v) {
+    Dims t(n_ + 1);
+    for (int k = 0, j = 0; k <= n_; ++k) t[k] = k == i ? v : (*this)[j++];
+    *this = std::move(t);
+  }
   void push(int64_t v) { insert(n_, v); }
   friend bool operator==(const Dims& a, const Dims& b) { return IntView(a) == IntView(b); }
   friend std::ostream& operator<<(std::ostream& o, const Dims& d) { return o << IntView(d); }
 
  private:
-  void clear() { if (n_ > kInline) delete[] heap_; n_ = 0; }
-  void take(Dims& o) { if (n_ > kInline) { heap_ = o.heap_; o.n_ = 0; } else std::memcpy(inline_, o.inline_, sizeof inline_); }
+  void clear() {
+    if (n_ > kInline) delete[] heap_;
+    n_ = 0;
+  }
+  void take(Dims& o) {
+    if (n_ > kInline) {
+      heap_ = o.heap_;
+      o.n_ = 0;
+    } else std::memcpy(inline_, o.inline_, sizeof inline_);
+  }
   int n_;
-  union { int64_t inline_[kInline] = {}; int64_t* heap_; };
+  union {
+    int64_t inline_[kInline] = {};
+    int64_t* heap_;
+  };
 };
 
 }  // namespace fl

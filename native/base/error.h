@@ -35,12 +35,12 @@ template <class... Parts>
 }
 
 // check(condition, "operator: what is wrong (got ", x, ", expected ", y, ")"): RuntimeError unless the condition holds.
-#define FL_CHECK(condition, ...)                                                          \
-  do {                                                                                    \
+#define FL_CHECK(condition, ...)                                                              \
+  do {                                                                                        \
     if (__builtin_expect(!(condition), 0)) ::fl::fail(::fl::ErrorKind::Runtime, __VA_ARGS__); \
   } while (0)
-#define FL_CHECK_KIND(kind, condition, ...)                                               \
-  do {                                                                                    \
+#define FL_CHECK_KIND(kind, condition, ...)                                                \
+  do {                                                                                     \
     if (__builtin_expect(!(condition), 0)) ::fl::fail(::fl::ErrorKind::kind, __VA_ARGS__); \
   } while (0)
 

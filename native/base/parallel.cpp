@@ -57,7 +57,9 @@ class Sleeper {
  public:
   void wait(std::atomic<uint32_t>& word, uint32_t value) {
     std::unique_lock<std::mutex> lock(mutex_);
-    condition_.wait(lock, [&] { return word.load() != value; });
+    condition_.wait(lock, [&] {
+      return word.load() != value;
+    });
   }
   void wake(std::atomic<uint32_t>&, int) {
     { std::lock_guard<std::mutex> lock(mutex_); }
@@ -170,13 +172,16 @@ std::string first_line(const std::string& path) {
 }
 
 int whole_cpus(long long quota, long long period) {
-  return quota <= 0 || period <= 0 ? kMaxThreads : quota < period ? 1 : int(quota / period);
+  return quota <= 0 || period <= 0 ? kMaxThreads : quota < period ? 1
+                                                                  : int(quota / period);
 }
 
 // The smallest CPU quota of this process's control group and its ancestors, rounded down to whole processors.
 int quota_processors() {
   int least = kMaxThreads;
-  auto lower = [&](int n) { least = n < least ? n : least; };
+  auto lower = [&](int n) {
+    least = n < least ? n : least;
+  };
   char line[4096];
   std::FILE* file = std::fopen("/proc/self/cgroup", "r");
   if (!file) return least;
@@ -301,7 +306,8 @@ int num_threads() {
 }
 
 void set_num_threads(int n) {
-  g_threads.store(n < 1 ? 1 : n > kMaxThreads ? kMaxThreads : n);
+  g_threads.store(n < 1 ? 1 : n > kMaxThreads ? kMaxThreads
+                                              : n);
   if (t_in_region) return;
   // Stop the old team now, so that 1 means no worker; a job of another thread under way is left to end first.
   while (!try_lock_pool()) sched_yield();

@@ -15,7 +15,10 @@ void parallel_for_raw(int64_t n, double ns_per_item, RangeFn fn, void* context);
 
 template <class F>
 inline void parallel_for(int64_t n, double ns_per_item, F&& f) {
-  parallel_for_raw(n, ns_per_item, [](void* c, int64_t b, int64_t e) { (*(std::remove_reference_t<F>*)c)(b, e); }, (void*)&f);
+  parallel_for_raw(n, ns_per_item, [](void* c, int64_t b, int64_t e) {
+    (*(std::remove_reference_t<F>*)c)(b, e);
+  },
+                   (void*)&f);
 }
 
 }  // namespace fl

@@ -32,15 +32,40 @@ class Ref {
  public:
   Ref() = default;
   Ref(std::nullptr_t) {}
-  static Ref steal(T* p) { Ref r; r.p_ = p; return r; }
-  static Ref borrow(T* p) { Ref r; r.p_ = p; if (p) p->ref(); return r; }
-  Ref(const Ref& o) : p_(o.p_) { if (p_) p_->ref(); }
+  static Ref steal(T* p) {
+    Ref r;
+    r.p_ = p;
+    return r;
+  }
+  static Ref borrow(T* p) {
+    Ref r;
+    r.p_ = p;
+    if (p) p->ref();
+    return r;
+  }
+  Ref(const Ref& o) : p_(o.p_) {
+    if (p_) p_->ref();
+  }
   Ref(Ref&& o) noexcept : p_(o.p_) { o.p_ = nullptr; }
-  Ref& operator=(const Ref& o) { Ref t(o); std::swap(p_, t.p_); return *this; }
-  Ref& operator=(Ref&& o) noexcept { Ref t(std::move(o)); std::swap(p_, t.p_); return *this; }
-  ~Ref() { if (p_) p_->unref(); }
+  Ref& operator=(const Ref& o) {
+    Ref t(o);
+    std::swap(p_, t.p_);
+    return *this;
+  }
+  Ref& operator=(Ref&& o) noexcept {
+    Ref t(std::move(o));
+    std::swap(p_, t.p_);
+    return *this;
+  }
+  ~Ref() {
+    if (p_) p_->unref();
+  }
   T* get() const { return p_; }
-  T* release() { T* p = p_; p_ = nullptr; return p; }
+  T* release() {
+    T* p = p_;
+    p_ = nullptr;
+    return p;
+  }
   T* operator->() const { return p_; }
   T& operator*() const { return *p_; }
   explicit operator bool() const { return p_ != nullptr; }

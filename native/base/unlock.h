@@ -10,7 +10,9 @@ extern void (*lock_interpreter)(void*);
 class Unlock {
  public:
   explicit Unlock(double ns) : state_(ns > 200e3 && unlock_interpreter ? unlock_interpreter() : nullptr) {}
-  ~Unlock() { if (state_) lock_interpreter(state_); }
+  ~Unlock() {
+    if (state_) lock_interpreter(state_);
+  }
   Unlock(const Unlock&) = delete;
 
  private:

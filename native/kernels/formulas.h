@@ -7,45 +7,51 @@
 
 namespace FL_FORMULAS {
 
-template <int N> struct Formula { static constexpr int kParams = N; };
+template <int N> struct Formula {
+  static constexpr int kParams = N;
+};
 
-#define FL_UNARY(Name, ...)                                          \
-  struct Name : Formula<0> {                                         \
-    template <class V> FL_FN V f(V x) {                              \
-      using E [[maybe_unused]] = Elem<V>;                            \
-      __VA_ARGS__                                                    \
-    }                                                                \
+#define FL_UNARY(Name, ...)               \
+  struct Name : Formula<0> {              \
+    template <class V> FL_FN V f(V x) {   \
+      using E [[maybe_unused]] = Elem<V>; \
+      __VA_ARGS__                         \
+    }                                     \
   };
-#define FL_BINARY(Name, ...)                                         \
-  struct Name : Formula<0> {                                         \
-    template <class V> FL_FN V f(V a, V b) {                         \
-      using E [[maybe_unused]] = Elem<V>;                            \
-      __VA_ARGS__                                                    \
-    }                                                                \
+#define FL_BINARY(Name, ...)                 \
+  struct Name : Formula<0> {                 \
+    template <class V> FL_FN V f(V a, V b) { \
+      using E [[maybe_unused]] = Elem<V>;    \
+      __VA_ARGS__                            \
+    }                                        \
   };
-#define FL_TERNARY(Name, ...)                                        \
-  struct Name : Formula<0> {                                         \
-    template <class V> FL_FN V f(V a, V b, V c) { __VA_ARGS__ }      \
+#define FL_TERNARY(Name, ...)                                   \
+  struct Name : Formula<0> {                                    \
+    template <class V> FL_FN V f(V a, V b, V c) { __VA_ARGS__ } \
   };
 // with parameters: the argument list is given
-#define FL_FORMULA(Name, params, args, ...)                          \
-  struct Name : Formula<params> {                                    \
-    template <class V> FL_FN V f args {                              \
-      using E [[maybe_unused]] = Elem<V>;                            \
-      __VA_ARGS__                                                    \
-    }                                                                \
+#define FL_FORMULA(Name, params, args, ...) \
+  struct Name : Formula<params> {           \
+    template <class V> FL_FN V f args {     \
+      using E [[maybe_unused]] = Elem<V>;   \
+      __VA_ARGS__                           \
+    }                                       \
   };
 // to Bool: f returns a mask (of a vector) or bool
-#define FL_TEST1(Name, ...) \
-  struct Name : Formula<0> { template <class V> FL_FN auto f(V x) { __VA_ARGS__ } };
-#define FL_TEST2(Name, ...) \
-  struct Name : Formula<0> { template <class V> FL_FN auto f(V a, V b) { __VA_ARGS__ } };
+#define FL_TEST1(Name, ...)                              \
+  struct Name : Formula<0> {                             \
+    template <class V> FL_FN auto f(V x) { __VA_ARGS__ } \
+  };
+#define FL_TEST2(Name, ...)                                   \
+  struct Name : Formula<0> {                                  \
+    template <class V> FL_FN auto f(V a, V b) { __VA_ARGS__ } \
+  };
 
 // ---- signs, rounding, powers --------------------------------------------------------------------
 
 FL_UNARY(Neg, return V(-x);)
 FL_UNARY(Abs, if constexpr (E(-1) > E(0)) return x; else if constexpr (E(0.5) == E(0)) return sel(x < E(0), V(-x), x);
-              else return abs(x);)
+         else return abs(x);)
 FL_UNARY(Sign, return sel(x > E(0), splat<V>(E(1)), sel(x < E(0), splat<V>(E(-1)), splat<V>(E(0))));)
 FL_UNARY(Positive, return x;)
 FL_UNARY(Reciprocal, return E(1) / x;)
@@ -65,7 +71,7 @@ FL_UNARY(Deg2rad, return x * E(0.017453292519943295);)
 FL_UNARY(Rad2deg, return x * E(57.29577951308232);)
 FL_UNARY(AngleReal, return sel(x != x, x, sel(x < E(0), splat<V>(E(3.141592653589793)), splat<V>(E(0))));)
 FL_FORMULA(RoundDecimals, 2, (V x, V p, V negative),
-           return sel(negative != E(0), rint(x / p) * p, rint(x * p) / p);)
+           return sel(negative != E(0), rint(x / p) * p, rint(x* p) / p);)
 FL_FORMULA(NanToNum, 3, (V x, V nan, V high, V low),
            return sel(x != x, nan, sel(x == E(kInfinity<E>), high, sel(x == -E(kInfinity<E>), low, x)));)
 
@@ -97,7 +103,8 @@ FL_BINARY(Pow, return pow(a, b);)
 FL_FORMULA(PowScalar, 1, (V x, V e), return pow(x, e);)
 FL_BINARY(Hypot, return hypot(a, b);)
 FL_FORMULA(Logit, 1, (V x, V eps),
-           V high = E(1) - eps, z = sel(x < eps, eps, sel(x > high, high, x)); z = sel(eps < E(0), x, z);
+           V high = E(1) - eps, z = sel(x < eps, eps, sel(x > high, high, x));
+           z = sel(eps < E(0), x, z);
            return log(z / (E(1) - z));)
 FL_BINARY(Logaddexp, V m = sel((b > a) | (b != b), b, a), d = abs(a - b);
           return sel((a == b) & (abs(a) == E(kInfinity<E>)), a, m + log1p(exp(-d)));)
@@ -114,7 +121,8 @@ FL_UNARY(Gelu, V density; return x * normal_cdf(x, density);)
 FL_UNARY(GeluTanh,  // x/2 (1 + tanh z) = x sigmoid(2 z)
          return x * sigmoid((x + x * x * x * E(0.044715)) * E(1.5957691216057308));)
 FL_UNARY(Mish,  // tanh(log(1 + e^x)) = e^x (e^x + 2) / (e^x (e^x + 2) + 2)
-         V e = exp(sel(x > E(40), splat<V>(E(40)), x)), n = e * (e + E(2)); return x * (n / (n + E(2)));)
+         V e = exp(sel(x > E(40), splat<V>(E(40)), x)), n = e * (e + E(2));
+         return x * (n / (n + E(2)));)
 FL_UNARY(LogSigmoid, return sel(x > E(0), splat<V>(E(0)), x) - log1p(exp(-abs(x)));)
 template <class V> FL_FN V relu6(V x) {
   using E = Elem<V>;
@@ -123,12 +131,13 @@ template <class V> FL_FN V relu6(V x) {
 }
 FL_UNARY(Hardswish, return x * relu6(x + E(3)) / E(6);)
 FL_UNARY(Hardsigmoid, return relu6(x + E(3)) / E(6);)
-FL_UNARY(Selu, return sel(x > E(0), x * E(1.0507009873554804934), expm1(x) * E(1.7580993408473768600));)
-FL_FORMULA(LeakyRelu, 1, (V x, V slope), return sel(x > E(0), x, x * slope);)
+FL_UNARY(Selu, return sel(x > E(0), x* E(1.0507009873554804934), expm1(x) * E(1.7580993408473768600));)
+FL_FORMULA(LeakyRelu, 1, (V x, V slope), return sel(x > E(0), x, x* slope);)
 FL_FORMULA(Elu, 3, (V x, V alpha, V scale, V input_scale),
-           return sel(x > E(0), x * scale, expm1(x * input_scale) * (alpha * scale));)
+           return sel(x > E(0), x* scale, expm1(x* input_scale) * (alpha * scale));)
 FL_FORMULA(Softplus, 2, (V x, V beta, V threshold),
-           V z = x * beta; return sel(z > threshold, x, log1p(exp(z)) / beta);)
+           V z = x * beta;
+           return sel(z > threshold, x, log1p(exp(z)) / beta);)
 FL_FORMULA(Hardshrink, 1, (V x, V lambda), return sel((x >= -lambda) & (x <= lambda), splat<V>(E(0)), x);)
 FL_FORMULA(Softshrink, 1, (V x, V lambda),
            return sel(x > lambda, x - lambda, sel(x < -lambda, x + lambda, sel(x != x, x, splat<V>(E(0)))));)
@@ -146,15 +155,16 @@ FL_BINARY(MishGrad,
           V e = exp(sel(b > E(40), splat<V>(E(40)), b)), n = e * (e + E(2)), t = n / (n + E(2)), s = sigmoid(b);
           return a * (t + b * s * (E(1) - t * t));)
 FL_BINARY(HardswishGrad,
-          return sel(b <= E(-3), splat<V>(E(0)), sel(b >= E(3), a, a * (b / E(3) + E(0.5))));)
+          return sel(b <= E(-3), splat<V>(E(0)), sel(b >= E(3), a, a*(b / E(3) + E(0.5))));)
 FL_BINARY(HardsigmoidGrad, return sel((b > E(-3)) & (b < E(3)), a / E(6), splat<V>(E(0)));)
 FL_BINARY(LogSigmoidGrad, return a * sigmoid(-b);)
 FL_BINARY(AbsGrad, return a * Sign::f(b);)
-FL_FORMULA(LeakyReluGrad, 1, (V a, V b, V slope), return sel(b > E(0), a, a * slope);)
+FL_FORMULA(LeakyReluGrad, 1, (V a, V b, V slope), return sel(b > E(0), a, a* slope);)
 FL_FORMULA(EluGrad, 3, (V a, V b, V alpha, V scale, V input_scale),
-           return sel(b > E(0), a * scale, a * (input_scale * alpha * scale) * exp(b * input_scale));)
+           return sel(b > E(0), a* scale, a*(input_scale * alpha * scale) * exp(b * input_scale));)
 FL_FORMULA(SoftplusGrad, 2, (V a, V b, V beta, V threshold),
-           V z = b * beta; return sel(z > threshold, a, a * sigmoid(z));)
+           V z = b * beta;
+           return sel(z > threshold, a, a* sigmoid(z));)
 FL_FORMULA(HardtanhGrad, 2, (V a, V b, V low, V high), return sel((b <= low) | (b >= high), splat<V>(E(0)), a);)
 FL_FORMULA(ThresholdGrad, 1, (V a, V b, V threshold), return sel(b <= threshold, splat<V>(E(0)), a);)
 FL_FORMULA(ShrinkGrad, 1, (V a, V b, V lambda), return sel((b >= -lambda) & (b <= lambda), splat<V>(E(0)), a);)
@@ -172,7 +182,8 @@ FL_BINARY(FmodFloat, return fmod(a, b);)
 // rounding.
 FL_BINARY(RemainderFloat, V r = fmod(a, b); return sel((r != E(0)) & ((b < E(0)) != (r < E(0))), r + b, r);)
 FL_BINARY(FloorDivFloat,
-          V r = fmod(a, b), q = (a - r) / b; q = sel((r != E(0)) & ((b < E(0)) != (r < E(0))), q - E(1), q);
+          V r = fmod(a, b), q = (a - r) / b;
+          q = sel((r != E(0)) & ((b < E(0)) != (r < E(0))), q - E(1), q);
           V w = floor(q); w = sel(q - w > E(0.5), w + E(1), w); w = sel(q == E(0), copysign(splat<V>(E(0)), a / b), w);
           return sel(b == E(0), a / b, w);)
 FL_FORMULA(AddAlpha, 1, (V a, V b, V alpha), return V(a + alpha * b);)

@@ -11,7 +11,10 @@ constexpr size_t kSmallLimit = size_t(64) << (kSmallBuckets - 1);
 
 struct SmallCache {
   static constexpr int kKeep = 64;
-  struct Bucket { int n; void* block[kKeep]; } bucket[kSmallBuckets];
+  struct Bucket {
+    int n;
+    void* block[kKeep];
+  } bucket[kSmallBuckets];
 };
 
 // Eight bytes of thread-local state: larger initial-exec TLS fails in a module loaded at run time.
@@ -38,7 +41,10 @@ inline void deallocate(void* p, size_t nbytes) {
     SmallCache* c = small_cache;
     if (__builtin_expect(!c, 0)) c = make_small_cache();
     auto& b = c->bucket[small_bucket(nbytes)];
-    if (__builtin_expect(b.n < SmallCache::kKeep, 1)) { b.block[b.n++] = p; return; }
+    if (__builtin_expect(b.n < SmallCache::kKeep, 1)) {
+      b.block[b.n++] = p;
+      return;
+    }
   }
   deallocate_slow(p, nbytes);
 }

@@ -65,8 +65,10 @@ Device parse_device(const std::string& text) {
   int found = -1;
   for (int i = 0; i < 8; ++i)
     if (name == kDeviceNames[i]) found = i;
-  FL_CHECK(found >= 0, "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, "
-           "hpu, mtia, privateuseone device type at start of device string: ", text);
+  FL_CHECK(found >= 0,
+           "Expected one of cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, "
+           "hpu, mtia, privateuseone device type at start of device string: ",
+           text);
   d.type = DeviceType(found);
   if (colon != std::string::npos) {
     std::string digits = text.substr(colon + 1);

@@ -10,7 +10,14 @@
 
 namespace fl {
 
-enum class DeviceType : int8_t { CPU, CUDA, Meta, MPS, XLA, XPU, HPU, Other };
+enum class DeviceType : int8_t { CPU,
+                                 CUDA,
+                                 Meta,
+                                 MPS,
+                                 XLA,
+                                 XPU,
+                                 HPU,
+                                 Other };
 
 struct Device {
   DeviceType type = DeviceType::CPU;
@@ -40,7 +47,9 @@ struct Storage {
   // the pages no longer used back to the system.
   void resize(size_t nbytes);
   void ref() { rc.inc(); }
-  void unref() { if (rc.dec()) destroy(); }
+  void unref() {
+    if (rc.dec()) destroy();
+  }
 
  private:
   void free_data();

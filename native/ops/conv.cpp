@@ -250,27 +250,36 @@ Record conv_y{{.schema = {"conv_y(Tensor x, Tensor w, int[] size, int[] stride, 
                  if (G.needs(0)) G.set(0, conv_x(G.grad(), conj_if(G.in(1)), G.sizes(0), FL_GEOMETRY));
                  if (G.needs(1)) G.set(1, conv_w(conj_if(G.in(0)), G.grad(), G.sizes(1), FL_GEOMETRY));
                },
-               .save = save_in(0) | save_in(1) | kCross, .flags = kPrivate, .nodes = {"ConvolutionBackwardBackward0"}}};
+               .save = save_in(0) | save_in(1) | kCross,
+               .flags = kPrivate,
+               .nodes = {"ConvolutionBackwardBackward0"}}};
 Record conv_x{{.schema = {"conv_x(Tensor y, Tensor w, int[] size, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor"},
                .forward = conv_x_forward,
                .gradient = [](Grad& G) {
                  if (G.needs(0)) G.set(0, conv_y(G.grad(), conj_if(G.in(1)), G.sizes(0), FL_GEOMETRY));
                  if (G.needs(1)) G.set(1, conv_w(G.grad(), conj_if(G.in(0)), G.sizes(1), FL_GEOMETRY));
                },
-               .save = save_in(0) | save_in(1) | kCross, .flags = kPrivate, .nodes = {"ConvolutionBackwardBackward0"}}};
+               .save = save_in(0) | save_in(1) | kCross,
+               .flags = kPrivate,
+               .nodes = {"ConvolutionBackwardBackward0"}}};
 Record conv_w{{.schema = {"conv_w(Tensor x, Tensor y, int[] size, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor"},
                .forward = conv_w_forward,
                .gradient = [](Grad& G) {
                  if (G.needs(0)) G.set(0, conv_x(conj_if(G.in(1)), G.grad(), G.sizes(0), FL_GEOMETRY));
                  if (G.needs(1)) G.set(1, conv_y(conj_if(G.in(0)), G.grad(), G.sizes(1), FL_GEOMETRY));
                },
-               .save = save_in(0) | save_in(1) | kCross, .flags = kPrivate, .nodes = {"ConvolutionBackwardBackward0"}}};
+               .save = save_in(0) | save_in(1) | kCross,
+               .flags = kPrivate,
+               .nodes = {"ConvolutionBackwardBackward0"}}};
 #undef FL_GEOMETRY
 
 Record convolution{{.schema = {"convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, "
                                "int[] output_padding, int groups) -> Tensor"},
-                    .forward = convolution_forward, .gradient = convolution_gradient, .save = save_in(0) | save_in(1) | kCross,
-                    .flags = kFunction, .autocast = Autocast::Lower,
+                    .forward = convolution_forward,
+                    .gradient = convolution_gradient,
+                    .save = save_in(0) | save_in(1) | kCross,
+                    .flags = kFunction,
+                    .autocast = Autocast::Lower,
                     .doc = "The convolution of (N, C, *) with (K, C / groups, *) kernels in one to three dimensions; transposed: its gradient."}};
 
 // ------------------------------------------------------------------------------------------------ the public names
@@ -324,20 +333,36 @@ void conv_transpose_nd(Call& c, int nd) {
 
 }  // namespace
 
-#define FL_CONV(N, DOC)                                                                                                                       \
-  Record conv##N##d{{.schema = {"conv" #N "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, int[" #N "] padding=0, "   \
-                                "int[" #N "] dilation=1, int groups=1) -> Tensor",                                                            \
-                                "conv" #N "d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, "                  \
-                                "str padding=\"valid\", int[" #N "] dilation=1, int groups=1) -> Tensor"},                                    \
-                     .forward = [](Call& c) { conv_nd(c, N); }, .flags = kFunction | kComposite, .autocast = Autocast::Lower, .doc = DOC}}
-#define FL_CONV_TRANSPOSE(N, NAME, DOC)                                                                                                       \
-  Record conv_transpose##N##d{{.schema = {NAME "(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, int[" #N               \
-                                          "] padding=0, int[" #N "] output_padding=0, int groups=1, int[" #N "] dilation=1) -> Tensor"},      \
-                               .forward = [](Call& c) { conv_transpose_nd(c, N); }, .flags = kFunction | kComposite,                          \
-                               .autocast = Autocast::Lower, .doc = DOC}}
+#define FL_CONV(N, DOC)                                                                                      \
+  Record conv##N##d {                                                                                        \
+    {                                                                                                        \
+      .schema = {"conv" #N "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, int[" #N \
+                 "] padding=0, "                                                                             \
+                 "int[" #N "] dilation=1, int groups=1) -> Tensor",                                          \
+                 "conv" #N "d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[" #N               \
+                 "] stride=1, "                                                                              \
+                 "str padding=\"valid\", int[" #N "] dilation=1, int groups=1) -> Tensor"},                  \
+      .forward = [](Call& c) {                                                                               \
+        conv_nd(c, N);                                                                                       \
+      },                                                                                                     \
+      .flags = kFunction | kComposite, .autocast = Autocast::Lower, .doc = DOC                               \
+    }                                                                                                        \
+  }
+#define FL_CONV_TRANSPOSE(N, NAME, DOC)                                                                              \
+  Record conv_transpose##N##d {                                                                                      \
+    {                                                                                                                \
+      .schema = {NAME "(Tensor input, Tensor weight, Tensor? bias=None, int[" #N "] stride=1, int[" #N               \
+                      "] padding=0, int[" #N "] output_padding=0, int groups=1, int[" #N "] dilation=1) -> Tensor"}, \
+      .forward = [](Call& c) {                                                                                       \
+        conv_transpose_nd(c, N);                                                                                     \
+      },                                                                                                             \
+      .flags = kFunction | kComposite, .autocast = Autocast::Lower, .doc = DOC                                       \
+    }                                                                                                                \
+  }
 
-FL_CONV(1, "Convolution of (N, C, L) or (C, L) with (K, C / groups, kernel) weights.\n\n"
-           ">>> torch.conv1d(torch.arange(4.).view(1, 1, 4), torch.ones(1, 1, 2))\ntensor([[[1., 3., 5.]]])");
+FL_CONV(1,
+        "Convolution of (N, C, L) or (C, L) with (K, C / groups, kernel) weights.\n\n"
+        ">>> torch.conv1d(torch.arange(4.).view(1, 1, 4), torch.ones(1, 1, 2))\ntensor([[[1., 3., 5.]]])");
 FL_CONV(2, "Convolution of (N, C, H, W) or (C, H, W) with (K, C / groups, kernel height, kernel width) weights.");
 FL_CONV(3, "Convolution of (N, C, D, H, W) or (C, D, H, W) with (K, C / groups, kernel depth, kernel height, kernel width) weights.");
 FL_CONV_TRANSPOSE(1, "conv_transpose1d", "Transposed convolution of (N, C, L) or (C, L) with (C, K / groups, kernel) weights.");
@@ -357,7 +382,8 @@ Record conv_tbc{{.schema = {"conv_tbc(Tensor self, Tensor weight, Tensor bias, i
                    Tensor y = conv1d(permute(x, IntView{1, 2, 0}), permute(w, IntView{2, 1, 0}), b, IntView{1}, IntView{c.integer(3)});
                    c.ret(contiguous(permute(y, IntView{2, 0, 1})));
                  },
-                 .flags = kFunction | kComposite, .autocast = Autocast::Lower,
+                 .flags = kFunction | kComposite,
+                 .autocast = Autocast::Lower,
                  .doc = "Convolution of (time, batch, C) with (kernel, C, K) weights, padded by `pad` on both sides in time."}};
 
 }  // namespace fl::ops

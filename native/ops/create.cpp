@@ -26,30 +26,43 @@ Tensor like(const Call& c, const Tensor& x, DType t) {
 }  // namespace
 
 Record zeros{{.schema = {"zeros(int[] size, *, " OPTIONS ") -> Tensor"},
-              .forward = [](Call& c) { constant(c, c.ints(0), 1, Value(0), default_dtype()); },
-              .flags = kFunction | kOut | kNoGrad, .doc = "A tensor of zeros."}};
+              .forward = [](Call& c) {
+                constant(c, c.ints(0), 1, Value(0), default_dtype());
+              },
+              .flags = kFunction | kOut | kNoGrad,
+              .doc = "A tensor of zeros."}};
 Record ones{{.schema = {"ones(int[] size, *, " OPTIONS ") -> Tensor"},
-             .forward = [](Call& c) { constant(c, c.ints(0), 1, Value(1), default_dtype()); },
-             .flags = kFunction | kOut | kNoGrad, .doc = "A tensor of ones."}};
+             .forward = [](Call& c) {
+               constant(c, c.ints(0), 1, Value(1), default_dtype());
+             },
+             .flags = kFunction | kOut | kNoGrad,
+             .doc = "A tensor of ones."}};
 static DType type_of(const Value& v) {
-  return v.tag == Value::BoolTag ? DType::Bool : v.tag == Value::IntTag ? DType::Int64 : v.tag == Value::FloatTag ? default_dtype() : default_complex_dtype();
+  return v.tag == Value::BoolTag ? DType::Bool : v.tag == Value::IntTag ? DType::Int64
+                                             : v.tag == Value::FloatTag ? default_dtype()
+                                                                        : default_complex_dtype();
 }
 Record full{{.schema = {"full(int[] size, Scalar fill_value, *, " OPTIONS ") -> Tensor"},
-             .forward = [](Call& c) { constant(c, c.ints(0), 2, c.arg(1), type_of(c.arg(1))); },
-             .flags = kFunction | kOut | kNoGrad, .doc = "A tensor filled with a number, whose kind gives the dtype."}};
+             .forward = [](Call& c) {
+               constant(c, c.ints(0), 2, c.arg(1), type_of(c.arg(1)));
+             },
+             .flags = kFunction | kOut | kNoGrad,
+             .doc = "A tensor filled with a number, whose kind gives the dtype."}};
 Record empty_op{{.schema = {"empty(int[] size, *, " OPTIONS ", MemoryFormat? memory_format=None) -> Tensor"},
                  .forward = [](Call& c) {
                    Options o = options(c, 1, default_dtype());
                    if (c.mode == Mode::Out && c.preset[0] && !c.has(1)) o.dtype = c.preset[0]->dtype;
                    finish(c, c.has(6) ? empty_format(c.ints(0), o.dtype, c.arg(6).format, o.device) : fl::empty(c.ints(0), o.dtype, o.device), o.requires_grad);
                  },
-                 .flags = kFunction | kOut | kNoGrad, .doc = "An uninitialised tensor."}};
+                 .flags = kFunction | kOut | kNoGrad,
+                 .doc = "An uninitialised tensor."}};
 Record empty_strided_op{{.schema = {"empty_strided(int[] size, int[] stride, *, " OPTIONS ") -> Tensor"},
                          .forward = [](Call& c) {
                            Options o = options(c, 2, default_dtype());
                            finish(c, fl::empty_strided(c.ints(0), c.ints(1), o.dtype, o.device), o.requires_grad);
                          },
-                         .flags = kFunction | kNoGrad, .doc = "An uninitialised tensor with the given strides."}};
+                         .flags = kFunction | kNoGrad,
+                         .doc = "An uninitialised tensor with the given strides."}};
 Record empty_permuted{{.schema = {"empty_permuted(int[] size, int[] physical_layout, *, " OPTIONS ") -> Tensor"},
                        .forward = [](Call& c) {
                          Options o = options(c, 2, default_dtype());
@@ -69,16 +82,18 @@ Record empty_permuted{{.schema = {"empty_permuted(int[] size, int[] physical_lay
                          }
                          finish(c, fl::empty_strided(size, strides, o.dtype, o.device), o.requires_grad);
                        },
-                       .flags = kFunction | kNoGrad, .doc = "An uninitialised tensor whose dimensions lie in memory in the given order."}};
-#define LIKE(NAME, FILL, DOC)                                                                        \
-  Record NAME##_like{{.schema = {#NAME "_like(Tensor self, " LIKE_OPTIONS ") -> Tensor"},            \
-                      .forward = [](Call& c) {                                                       \
-                        Options o = options(c, 1, c.tensor(0).dtype());                              \
-                        Tensor t = like(c, c.tensor(0), o.dtype);                                    \
-                        FILL;                                                                        \
-                        finish(c, t, o.requires_grad);                                               \
-                      },                                                                             \
-                      .flags = kFunction | kNoGrad, .doc = DOC}};
+                       .flags = kFunction | kNoGrad,
+                       .doc = "An uninitialised tensor whose dimensions lie in memory in the given order."}};
+#define LIKE(NAME, FILL, DOC)                                                             \
+  Record NAME##_like{{.schema = {#NAME "_like(Tensor self, " LIKE_OPTIONS ") -> Tensor"}, \
+                      .forward = [](Call& c) {                                            \
+                        Options o = options(c, 1, c.tensor(0).dtype());                   \
+                        Tensor t = like(c, c.tensor(0), o.dtype);                         \
+                        FILL;                                                             \
+                        finish(c, t, o.requires_grad);                                    \
+                      },                                                                  \
+                      .flags = kFunction | kNoGrad,                                       \
+                      .doc = DOC}};
 LIKE(zeros, fill_values(t, Value(0)), "Zeros in the shape and type of self.")
 LIKE(ones, fill_values(t, Value(1)), "Ones in the shape and type of self.")
 LIKE(empty, (void)0, "An uninitialised tensor in the shape and type of self.")
@@ -90,16 +105,18 @@ Record full_like{{.schema = {"full_like(Tensor self, Scalar fill_value, " LIKE_O
                     fill_values(t, c.arg(1));
                     finish(c, t, o.requires_grad);
                   },
-                  .flags = kFunction | kNoGrad, .doc = "A number in the shape and type of self."}};
-#define NEW(NAME, FILL)                                                                                        \
-  Record new_##NAME{{.schema = {"new_" #NAME "(Tensor self, int[] size, *, " OPTIONS ") -> Tensor"},           \
-                     .forward = [](Call& c) {                                                                  \
-                       Options o = options(c, 2, c.tensor(0).dtype());                                         \
-                       Tensor t = fl::empty(c.ints(1), o.dtype, o.device);                                     \
-                       FILL;                                                                                   \
-                       finish(c, t, o.requires_grad);                                                          \
-                     },                                                                                        \
-                     .flags = kMethod | kNoGrad, .doc = "A new tensor with self's type."}};
+                  .flags = kFunction | kNoGrad,
+                  .doc = "A number in the shape and type of self."}};
+#define NEW(NAME, FILL)                                                                              \
+  Record new_##NAME{{.schema = {"new_" #NAME "(Tensor self, int[] size, *, " OPTIONS ") -> Tensor"}, \
+                     .forward = [](Call& c) {                                                        \
+                       Options o = options(c, 2, c.tensor(0).dtype());                               \
+                       Tensor t = fl::empty(c.ints(1), o.dtype, o.device);                           \
+                       FILL;                                                                         \
+                       finish(c, t, o.requires_grad);                                                \
+                     },                                                                              \
+                     .flags = kMethod | kNoGrad,                                                     \
+                     .doc = "A new tensor with self's type."}};
 NEW(zeros, fill_values(t, Value(0)))
 NEW(ones, fill_values(t, Value(1)))
 NEW(empty, (void)0)
@@ -110,13 +127,15 @@ Record new_full{{.schema = {"new_full(Tensor self, int[] size, Scalar fill_value
                    fill_values(t, c.arg(2));
                    finish(c, t, o.requires_grad);
                  },
-                 .flags = kMethod | kNoGrad, .doc = "A new tensor of self's type, filled."}};
+                 .flags = kMethod | kNoGrad,
+                 .doc = "A new tensor of self's type, filled."}};
 Record new_empty_strided{{.schema = {"new_empty_strided(Tensor self, int[] size, int[] stride, *, " OPTIONS ") -> Tensor"},
                           .forward = [](Call& c) {
                             Options o = options(c, 3, c.tensor(0).dtype());
                             finish(c, fl::empty_strided(c.ints(1), c.ints(2), o.dtype, o.device), o.requires_grad);
                           },
-                          .flags = kMethod | kNoGrad, .doc = "A new uninitialised tensor with the given strides."}};
+                          .flags = kMethod | kNoGrad,
+                          .doc = "A new uninitialised tensor with the given strides."}};
 
 // ------------------------------------------------------------------------------------------------ ranges
 
@@ -126,9 +145,21 @@ template <class F>
 void fill_by_index(const Tensor& t, F value) {  // value(i): double, int64_t or complex pair, converted to the element type
   int64_t n = t.numel();
   switch (t.dtype()) {
-    case DType::Float32: { float* p = t.data<float>(); for (int64_t i = 0; i < n; ++i) p[i] = float(value(i)); return; }
-    case DType::Float64: { double* p = t.data<double>(); for (int64_t i = 0; i < n; ++i) p[i] = double(value(i)); return; }
-    case DType::Int64: { int64_t* p = t.data<int64_t>(); for (int64_t i = 0; i < n; ++i) p[i] = int64_t(value(i)); return; }
+    case DType::Float32: {
+      float* p = t.data<float>();
+      for (int64_t i = 0; i < n; ++i) p[i] = float(value(i));
+      return;
+    }
+    case DType::Float64: {
+      double* p = t.data<double>();
+      for (int64_t i = 0; i < n; ++i) p[i] = double(value(i));
+      return;
+    }
+    case DType::Int64: {
+      int64_t* p = t.data<int64_t>();
+      for (int64_t i = 0; i < n; ++i) p[i] = int64_t(value(i));
+      return;
+    }
     default: {
       char* p = t.bytes();
       size_t item = item_size(t.dtype());
@@ -142,7 +173,8 @@ bool whole(const Value& v) { return v.tag == Value::IntTag || v.tag == Value::Bo
 
 static void range_forward(Call& c, const Value& start, const Value& end, const Value& step, int at, bool closed) {
   bool integers = whole(start) && whole(end) && whole(step);
-  DType natural = closed ? default_dtype() : integers ? DType::Int64 : default_dtype();
+  DType natural = closed ? default_dtype() : integers ? DType::Int64
+                                                      : default_dtype();
   Options o = options(c, at, natural);
   if (c.mode == Mode::Out && c.preset[0] && !c.has(at)) o.dtype = c.preset[0]->dtype;
   FL_CHECK(step.real() != 0, "step must be nonzero");
@@ -161,29 +193,46 @@ static void range_forward(Call& c, const Value& start, const Value& end, const V
   Tensor t = fl::empty(IntView{n}, o.dtype, o.device);
   if (is_integral(o.dtype) || o.dtype == DType::Bool) {
     int64_t s = start.integer(), d = step.integer();
-    fill_by_index(t, [=](int64_t i) { return s + i * d; });
+    fill_by_index(t, [=](int64_t i) {
+      return s + i * d;
+    });
   } else {
     double s = start.real(), d = step.real();
     if (o.dtype == DType::Float32) {
-      fill_by_index(t, [=](int64_t i) { return s + double(i) * d; });
+      fill_by_index(t, [=](int64_t i) {
+        return s + double(i) * d;
+      });
     } else {
-      fill_by_index(t, [=](int64_t i) { return s + double(i) * d; });
+      fill_by_index(t, [=](int64_t i) {
+        return s + double(i) * d;
+      });
     }
   }
   finish(c, t, o.requires_grad);
 }
 Record arange{{.schema = {"arange(Scalar end, *, " OPTIONS ") -> Tensor"},
-               .forward = [](Call& c) { range_forward(c, Value(0), c.arg(0), Value(1), 1, false); },
-               .flags = kFunction | kOut | kNoGrad, .doc = "0, 1, ... up to but without end.\n\n>>> torch.arange(1, 2.5, 0.5)\ntensor([1.0000, 1.5000, 2.0000])"}};
+               .forward = [](Call& c) {
+                 range_forward(c, Value(0), c.arg(0), Value(1), 1, false);
+               },
+               .flags = kFunction | kOut | kNoGrad,
+               .doc = "0, 1, ... up to but without end.\n\n>>> torch.arange(1, 2.5, 0.5)\ntensor([1.0000, 1.5000, 2.0000])"}};
 Record arange_start{{.schema = {"arange.start_step(Scalar start, Scalar end, Scalar step=1, *, " OPTIONS ") -> Tensor"},
-                     .forward = [](Call& c) { range_forward(c, c.arg(0), c.arg(1), c.arg(2), 3, false); },
-                     .flags = kFunction | kOut | kNoGrad, .doc = "start, start + step, ... up to but without end."}};
+                     .forward = [](Call& c) {
+                       range_forward(c, c.arg(0), c.arg(1), c.arg(2), 3, false);
+                     },
+                     .flags = kFunction | kOut | kNoGrad,
+                     .doc = "start, start + step, ... up to but without end."}};
 Record range{{.schema = {"range(Scalar start, Scalar end, Scalar step=1, *, " OPTIONS ") -> Tensor"},
-              .forward = [](Call& c) { range_forward(c, c.arg(0), c.arg(1), c.arg(2), 3, true); },
-              .flags = kFunction | kOut | kNoGrad, .doc = "As arange, with end included (deprecated by PyTorch)."}};
+              .forward = [](Call& c) {
+                range_forward(c, c.arg(0), c.arg(1), c.arg(2), 3, true);
+              },
+              .flags = kFunction | kOut | kNoGrad,
+              .doc = "As arange, with end included (deprecated by PyTorch)."}};
 
 static void spaced(Call& c, bool logarithmic, double base, int at) {
-  auto number = [&](int k) { return c.arg(k).is_tensor() ? item_value(*c.arg(k).t) : c.arg(k); };
+  auto number = [&](int k) {
+    return c.arg(k).is_tensor() ? item_value(*c.arg(k).t) : c.arg(k);
+  };
   for (int k = 0; k < 2; ++k)
     if (c.arg(k).is_tensor())
       FL_CHECK(c.tensor(k).dim() == 0, c.op.name, " only supports 0-dimensional start and end tensors, but got ", k ? "end" : "start", " with ", c.tensor(k).dim(), " dimension(s).");
@@ -229,14 +278,22 @@ static void spaced(Call& c, bool logarithmic, double base, int at) {
   else walk(0.0);
   finish(c, t, o.requires_grad);
 }
-#define SPACED(NAME, DOC_)                                                                                                                  \
-  Record NAME{{.schema = {#NAME "(Scalar start, Scalar end, int steps, *, " OPTIONS ") -> Tensor", #NAME ".Tensor_Tensor(Tensor start, Tensor end, int steps, *, " OPTIONS ") -> Tensor", \
+#define SPACED(NAME, DOC_)                                                                                                                                                                               \
+  Record NAME{{.schema = {#NAME "(Scalar start, Scalar end, int steps, *, " OPTIONS ") -> Tensor", #NAME ".Tensor_Tensor(Tensor start, Tensor end, int steps, *, " OPTIONS ") -> Tensor",                \
                           #NAME ".Tensor_Scalar(Tensor start, Scalar end, int steps, *, " OPTIONS ") -> Tensor", #NAME ".Scalar_Tensor(Scalar start, Tensor end, int steps, *, " OPTIONS ") -> Tensor"}, \
-               .forward = [](Call& c) { spaced(c, false, 10, 3); }, .flags = kFunction | kOut | kNoGrad, .doc = DOC_}};
+               .forward = [](Call& c) {                                                                                                                                                                  \
+                 spaced(c, false, 10, 3);                                                                                                                                                                \
+               },                                                                                                                                                                                        \
+               .flags = kFunction | kOut | kNoGrad,                                                                                                                                                      \
+               .doc = DOC_}};
 SPACED(linspace, "steps numbers evenly spaced from start to end, both included.")
 Record logspace{{.schema = {"logspace(Scalar start, Scalar end, int steps, float base=10.0, *, " OPTIONS ") -> Tensor", "logspace.Tensor_Tensor(Tensor start, Tensor end, int steps, float base=10.0, *, " OPTIONS ") -> Tensor",
                             "logspace.Tensor_Scalar(Tensor start, Scalar end, int steps, float base=10.0, *, " OPTIONS ") -> Tensor", "logspace.Scalar_Tensor(Scalar start, Tensor end, int steps, float base=10.0, *, " OPTIONS ") -> Tensor"},
-                 .forward = [](Call& c) { spaced(c, true, c.real(3), 4); }, .flags = kFunction | kOut | kNoGrad, .doc = "base to the powers of linspace(start, end, steps)."}};
+                 .forward = [](Call& c) {
+                   spaced(c, true, c.real(3), 4);
+                 },
+                 .flags = kFunction | kOut | kNoGrad,
+                 .doc = "base to the powers of linspace(start, end, steps)."}};
 Record eye{{.schema = {"eye(int n, *, " OPTIONS ") -> Tensor"},
             .forward = [](Call& c) {
               Options o = options(c, 1, default_dtype());
@@ -246,7 +303,8 @@ Record eye{{.schema = {"eye(int n, *, " OPTIONS ") -> Tensor"},
               fill_values(make_view(t, IntView{c.integer(0)}, IntView{c.integer(0) + 1}, 0), Value(1));
               finish(c, t, o.requires_grad);
             },
-            .flags = kFunction | kOut | kNoGrad, .doc = "The identity matrix."}};
+            .flags = kFunction | kOut | kNoGrad,
+            .doc = "The identity matrix."}};
 Record eye_m{{.schema = {"eye.m(int n, int m, *, " OPTIONS ") -> Tensor"},
               .forward = [](Call& c) {
                 Options o = options(c, 2, default_dtype());
@@ -258,9 +316,13 @@ Record eye_m{{.schema = {"eye.m(int n, int m, *, " OPTIONS ") -> Tensor"},
                 fill_values(make_view(t, IntView{k}, IntView{c.integer(1) + 1}, 0), Value(1));
                 finish(c, t, o.requires_grad);
               },
-              .flags = kFunction | kOut | kNoGrad, .doc = "Ones on the diagonal of an n x m matrix."}};
+              .flags = kFunction | kOut | kNoGrad,
+              .doc = "Ones on the diagonal of an n x m matrix."}};
 Record scalar_tensor{{.schema = {"scalar_tensor(Scalar s, *, " OPTIONS ") -> Tensor"},
-                      .forward = [](Call& c) { constant(c, IntView(), 1, c.arg(0), default_dtype()); },
-                      .flags = kFunction | kNoGrad, .doc = "A 0-dim tensor of the default type."}};
+                      .forward = [](Call& c) {
+                        constant(c, IntView(), 1, c.arg(0), default_dtype());
+                      },
+                      .flags = kFunction | kNoGrad,
+                      .doc = "A 0-dim tensor of the default type."}};
 
 }  // namespace fl::ops

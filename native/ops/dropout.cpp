@@ -16,7 +16,9 @@ void draw_bernoulli(const Tensor& t, double p, Generator& g) {
   FL_CHECK(p >= 0 && p <= 1, "bernoulli_ expects p to be in [0, 1], but got p=", p);
   if (is_complex(t.dtype())) no_kernel("bernoulli_scalar_cpu_", t.dtype());
   check_no_overlap(t);
-  fill_in_order(t, [&](void* out, int64_t n) { cpu::fill_bernoulli(g, t.dtype(), out, n, p); });
+  fill_in_order(t, [&](void* out, int64_t n) {
+    cpu::fill_bernoulli(g, t.dtype(), out, n, p);
+  });
 }
 void draw_bernoulli(const Tensor& t, const Tensor& p, Generator& g) {
   if (!is_floating(p.dtype())) no_kernel("bernoulli_tensor_cpu_p_", p.dtype());
@@ -28,7 +30,9 @@ void draw_bernoulli(const Tensor& t, const Tensor& p, Generator& g) {
   Tensor chance = empty_strided(t.sizes(), order, p.dtype());
   copy_values(chance, wide);
   int64_t bad = -1;
-  fill_in_order(t, [&](void* out, int64_t n) { bad = cpu::fill_bernoulli_tensor(g, t.dtype(), out, p.dtype(), chance.bytes(), n); });
+  fill_in_order(t, [&](void* out, int64_t n) {
+    bad = cpu::fill_bernoulli_tensor(g, t.dtype(), out, p.dtype(), chance.bytes(), n);
+  });
   FL_CHECK(bad < 0, "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
 }
 
@@ -42,7 +46,9 @@ static Record bernoulli{{.schema = {"bernoulli(Tensor self, *, " GENERATOR ") ->
                            draw_bernoulli(r, p, generator_of(c.arg(1)));
                            c.ret(r);
                          },
-                         .gradient = zero_gradient, .flags = kBoth | kOut, .doc = "Ones with the probabilities self, else zeros."}};
+                         .gradient = zero_gradient,
+                         .flags = kBoth | kOut,
+                         .doc = "Ones with the probabilities self, else zeros."}};
 static Record bernoulli_p{{.schema = {"bernoulli.p(Tensor self, float p, *, " GENERATOR ") -> Tensor"},
                            .forward =
                                [](Call& c) {
@@ -124,14 +130,14 @@ void dropout_call(Call& c, bool feature, bool alpha) {
 
 }  // namespace
 
-#define DROPOUT(NAME, FEATURE, ALPHA, DOC)                                                        \
-  Record NAME{{.schema = {#NAME "(Tensor input, float p, bool train) -> Tensor"},                \
-                               .forward =                                                         \
-                                   [](Call& c) {                                                  \
-                                     dropout_call(c, FEATURE, ALPHA);                             \
-                                   },                                                             \
-                               .flags = kFunction | kInplace | kComposite,                        \
-                               .doc = DOC}};
+#define DROPOUT(NAME, FEATURE, ALPHA, DOC)                                        \
+  Record NAME{{.schema = {#NAME "(Tensor input, float p, bool train) -> Tensor"}, \
+               .forward =                                                         \
+                   [](Call& c) {                                                  \
+                     dropout_call(c, FEATURE, ALPHA);                             \
+                   },                                                             \
+               .flags = kFunction | kInplace | kComposite,                        \
+               .doc = DOC}};
 DROPOUT(dropout, false, false, "In training zeroes elements with probability p and scales the others by 1 / (1 - p).")
 DROPOUT(feature_dropout, true, false, "Dropout of whole channels (dim 1).")
 DROPOUT(alpha_dropout, false, true, "Dropout that keeps mean and variance of self-normalising networks (Klambauer et al. 2017).")
@@ -158,9 +164,12 @@ static Record native_dropout{{.schema = {"native_dropout(Tensor input, float p, 
                               .gradient = [](Grad& G) {
                                 double p = G.arg(1).real();
                                 bool train = G.arg(2).is_none() || G.arg(2).b;
-                                if (G.grad().defined()) G.set(0, mul(mul(G.grad(), G.result(1)), !train ? 1.0 : p == 1 ? 0.0 : 1 / (1 - p)));
+                                if (G.grad().defined()) G.set(0, mul(mul(G.grad(), G.result(1)), !train ? 1.0 : p == 1 ? 0.0
+                                                                                                                       : 1 / (1 - p)));
                               },
-                              .save = save_out(1), .flags = kFunction, .doc = "Dropout with the mask of kept elements."}};
+                              .save = save_out(1),
+                              .flags = kFunction,
+                              .doc = "Dropout with the mask of kept elements."}};
 
 // ------------------------------------------------------------------------------------------------ randomised leaky ReLU
 

@@ -61,8 +61,10 @@ void unary(Call& c, cpu::Unary op, Kind kind, const Value* params, int nparams) 
   cpu::Loop loop = table.unary[int(op)][int(compute)];
   if (__builtin_expect(!loop, 0)) not_offered(c.op, t);
   cpu::Result r = cpu::result(op);
-  DType loop_out = r == cpu::Result::Same ? compute : r == cpu::Result::Bool ? DType::Bool : real_type(compute);
-  DType out = r == cpu::Result::Same ? t : r == cpu::Result::Bool ? DType::Bool : real_type(t);
+  DType loop_out = r == cpu::Result::Same ? compute : r == cpu::Result::Bool ? DType::Bool
+                                                                             : real_type(compute);
+  DType out = r == cpu::Result::Same ? t : r == cpu::Result::Bool ? DType::Bool
+                                                                  : real_type(t);
   Params p;
   const void* packed = p.pack(params, nparams, compute);
   if (c.mode == Mode::Functional && x.dtype() == compute && x.is_contiguous() && x.numel() <= kStraight) {

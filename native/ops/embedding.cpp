@@ -6,7 +6,7 @@ namespace fl::ops {
 namespace {
 
 void check_indices(const char* op, const Tensor& index) {
-  static const char* names[kDTypes + 1] = {"Bool",   "Byte", "Char",     "Short", "Int",    "Long",         "UInt16",        "UInt32",
+  static const char* names[kDTypes + 1] = {"Bool", "Byte", "Char", "Short", "Int", "Long", "UInt16", "UInt32",
                                            "UInt64", "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble", ""};
   FL_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32,
            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch.",
@@ -139,7 +139,8 @@ BagCall bag_call(const Tensor& weight, int64_t rows, int64_t width, const Tensor
   b.index = flat_index(index);
   b.ends = ends;
   if (samples.defined()) b.samples = contiguous_of(samples);
-  b.bag.mode = mode == 0 ? cpu::BagMode::Sum : mode == 1 ? cpu::BagMode::Mean : cpu::BagMode::Max;
+  b.bag.mode = mode == 0 ? cpu::BagMode::Sum : mode == 1 ? cpu::BagMode::Mean
+                                                         : cpu::BagMode::Max;
   b.bag.rows = rows;
   b.bag.width = width;
   b.bag.index = b.index.data<int64_t>();

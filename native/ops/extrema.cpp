@@ -49,23 +49,49 @@ void dim_gradient(Grad& G) {
 }  // namespace
 
 static Record max_all{{.schema = {"max(Tensor self) -> Tensor"},
-                       .forward = [](Call& c) { whole_forward(c, cpu::Reduce::Amax); },
-                       .gradient = whole_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .nodes = {"MaxBackward1"},
+                       .forward = [](Call& c) {
+                         whole_forward(c, cpu::Reduce::Amax);
+                       },
+                       .gradient = whole_gradient,
+                       .save = kSaveSelf | kSaveResult,
+                       .flags = kBoth | kOut,
+                       .nodes = {"MaxBackward1"},
                        .doc = "The largest element.\n\n>>> torch.max(torch.tensor([1, 3, 2]))\ntensor(3)"}};
 static Record max_other{{.schema = {"max.other(Tensor self, Tensor other) -> Tensor"},
-                         .forward = [](Call& c) { c.ret(maximum(c.tensor(0), c.tensor(1))); }, .flags = kBoth | kOut | kComposite}};
+                         .forward = [](Call& c) {
+                           c.ret(maximum(c.tensor(0), c.tensor(1)));
+                         },
+                         .flags = kBoth | kOut | kComposite}};
 static Record max_dim{{.schema = {"max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)"},
-                       .forward = [](Call& c) { dim_forward(c, cpu::Reduce::Max); },
-                       .gradient = dim_gradient, .save = save_out(1), .flags = kBoth | kOut, .nodes = {"MaxBackward0"}}};
+                       .forward = [](Call& c) {
+                         dim_forward(c, cpu::Reduce::Max);
+                       },
+                       .gradient = dim_gradient,
+                       .save = save_out(1),
+                       .flags = kBoth | kOut,
+                       .nodes = {"MaxBackward0"}}};
 static Record min_all{{.schema = {"min(Tensor self) -> Tensor"},
-                       .forward = [](Call& c) { whole_forward(c, cpu::Reduce::Amin); },
-                       .gradient = whole_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .nodes = {"MinBackward1"},
+                       .forward = [](Call& c) {
+                         whole_forward(c, cpu::Reduce::Amin);
+                       },
+                       .gradient = whole_gradient,
+                       .save = kSaveSelf | kSaveResult,
+                       .flags = kBoth | kOut,
+                       .nodes = {"MinBackward1"},
                        .doc = "The smallest element."}};
 static Record min_other{{.schema = {"min.other(Tensor self, Tensor other) -> Tensor"},
-                         .forward = [](Call& c) { c.ret(minimum(c.tensor(0), c.tensor(1))); }, .flags = kBoth | kOut | kComposite}};
+                         .forward = [](Call& c) {
+                           c.ret(minimum(c.tensor(0), c.tensor(1)));
+                         },
+                         .flags = kBoth | kOut | kComposite}};
 static Record min_dim{{.schema = {"min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)"},
-                       .forward = [](Call& c) { dim_forward(c, cpu::Reduce::Min); },
-                       .gradient = dim_gradient, .save = save_out(1), .flags = kBoth | kOut, .nodes = {"MinBackward0"}}};
+                       .forward = [](Call& c) {
+                         dim_forward(c, cpu::Reduce::Min);
+                       },
+                       .gradient = dim_gradient,
+                       .save = save_out(1),
+                       .flags = kBoth | kOut,
+                       .nodes = {"MinBackward0"}}};
 
 // ------------------------------------------------------------------------------------------------ argmax, argmin, aminmax
 
@@ -86,11 +112,17 @@ static void arg_forward(Call& c, cpu::Reduce op) {
   run_reduce(op, x, mask, c.flag(2), out);
 }
 Record argmax{{.schema = {"argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor"},
-               .forward = [](Call& c) { arg_forward(c, cpu::Reduce::Argmax); },
-               .flags = kBoth | kOut | kNoGrad, .doc = "The place of the largest element.\n\n>>> torch.argmax(torch.tensor([1, 3, 2]))\ntensor(1)"}};
+               .forward = [](Call& c) {
+                 arg_forward(c, cpu::Reduce::Argmax);
+               },
+               .flags = kBoth | kOut | kNoGrad,
+               .doc = "The place of the largest element.\n\n>>> torch.argmax(torch.tensor([1, 3, 2]))\ntensor(1)"}};
 Record argmin{{.schema = {"argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor"},
-               .forward = [](Call& c) { arg_forward(c, cpu::Reduce::Argmin); },
-               .flags = kBoth | kOut | kNoGrad, .doc = "The place of the smallest element."}};
+               .forward = [](Call& c) {
+                 arg_forward(c, cpu::Reduce::Argmin);
+               },
+               .flags = kBoth | kOut | kNoGrad,
+               .doc = "The place of the smallest element."}};
 
 static Record aminmax{{.schema = {"aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)"},
                        .forward = [](Call& c) {
@@ -120,7 +152,9 @@ static Record aminmax{{.schema = {"aminmax(Tensor self, *, int? dim=None, bool k
                          }
                          if (total.defined()) G.set(0, total);
                        },
-                       .save = kSaveSelf | save_out(0) | save_out(1), .flags = kBoth | kOut, .doc = "The smallest and the largest element."}};
+                       .save = kSaveSelf | save_out(0) | save_out(1),
+                       .flags = kBoth | kOut,
+                       .doc = "The smallest and the largest element."}};
 
 // ------------------------------------------------------------------------------------------------ running extrema
 
@@ -139,10 +173,20 @@ static void running_gradient(Grad& G) {
   G.set(0, place(G.grad(), d, G.result(1), sizes[d]));
 }
 static Record cummax{{.schema = {"cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)"},
-                      .forward = [](Call& c) { running_forward(c, cpu::Scan::Cummax); },
-                      .gradient = running_gradient, .save = save_out(1), .flags = kBoth | kOut, .doc = "Running maxima along dim and their places."}};
+                      .forward = [](Call& c) {
+                        running_forward(c, cpu::Scan::Cummax);
+                      },
+                      .gradient = running_gradient,
+                      .save = save_out(1),
+                      .flags = kBoth | kOut,
+                      .doc = "Running maxima along dim and their places."}};
 static Record cummin{{.schema = {"cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)"},
-                      .forward = [](Call& c) { running_forward(c, cpu::Scan::Cummin); },
-                      .gradient = running_gradient, .save = save_out(1), .flags = kBoth | kOut, .doc = "Running minima along dim and their places."}};
+                      .forward = [](Call& c) {
+                        running_forward(c, cpu::Scan::Cummin);
+                      },
+                      .gradient = running_gradient,
+                      .save = save_out(1),
+                      .flags = kBoth | kOut,
+                      .doc = "Running minima along dim and their places."}};
 
 }  // namespace fl::ops

@@ -6,16 +6,18 @@ namespace fl::ops {
 // ------------------------------------------------------------------------------------------------ building blocks
 
 const char* c_type_name(DType t) {
-  static const char* names[kDTypes + 1] = {"bool",           "unsigned char",       "signed char",          "short int", "int",           "long int",
-                                           "unsigned short", "unsigned int",        "unsigned long",        "c10::Half", "c10::BFloat16", "float",
-                                           "double",         "c10::complex<float>", "c10::complex<double>", "none"};
+  static const char* names[kDTypes + 1] = {"bool", "unsigned char", "signed char", "short int", "int", "long int",
+                                           "unsigned short", "unsigned int", "unsigned long", "c10::Half", "c10::BFloat16", "float",
+                                           "double", "c10::complex<float>", "c10::complex<double>", "none"};
   return names[size_t(t)];
 }
 ScalarBits checked_bits(const Value& v, DType t) {
   static const char* names[kDTypes + 1] = {"bool", "uint8_t", "int8_t", "int16_t", "int", "int64_t", "uint16_t", "uint32_t", "uint64_t",
                                            "at::Half", "at::BFloat16", "float", "double", "c10::complex<float>", "c10::complex<double>", "none"};
   bool fits = is_complex(t) || v.imag() == 0;
-  auto within = [&](double largest) { return !std::isfinite(v.real()) || std::abs(v.real()) <= largest; };
+  auto within = [&](double largest) {
+    return !std::isfinite(v.real()) || std::abs(v.real()) <= largest;
+  };
   if (t == DType::Float16) fits = fits && within(65504);
   if (t == DType::BFloat16 || t == DType::Float32) fits = fits && within(3.4028235677973366e38);
   if (is_integral(t) && t != DType::UInt64) {
@@ -202,18 +204,25 @@ Record gather{{.schema = {"gather(Tensor self, int dim, Tensor index, *, bool sp
                  }
                  check_bound(bad, dim, p.d.bound);
                },
-               .gradient = [](Grad& G) { G.set(0, scatter_add(zeros_like_sizes(G.sizes(0), G.grad().dtype()), G.arg(1), G.in(2), G.grad())); },
-               .save = save_in(2), .flags = kBoth | kOut,
+               .gradient = [](Grad& G) {
+                 G.set(0, scatter_add(zeros_like_sizes(G.sizes(0), G.grad().dtype()), G.arg(1), G.in(2), G.grad()));
+               },
+               .save = save_in(2),
+               .flags = kBoth | kOut,
                .doc = "Reads self along dim at the places index names: out[i][j] = self[index[i][j]][j] for dim 0.\n\n"
                       ">>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[0, 0], [1, 0]]))\ntensor([[1, 1],\n        [4, 3]])"}};
 
 Record scatter{{.schema = {"scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor"},
-                .forward = [](Call& c) { scatter_call(c, nullptr); },
+                .forward = [](Call& c) {
+                  scatter_call(c, nullptr);
+                },
                 .gradient = [](Grad& G) {
                   if (G.needs(0)) G.set(0, scatter_value(G.grad(), G.arg(1), G.in(2), 0));
                   if (G.needs(3)) G.set(3, fit_source(gather(G.grad(), G.arg(1), G.in(2)), G.sizes(3)));
                 },
-                .save = save_in(2), .flags = kAll, .nodes = {"ScatterBackward0"},
+                .save = save_in(2),
+                .flags = kAll,
+                .nodes = {"ScatterBackward0"},
                 .doc = "Writes src along dim at the places index names; of equal places the last wins."}};
 Record scatter_value{{.schema = {"scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor"},
                       .forward =
@@ -247,7 +256,8 @@ Record scatter_add{{.schema = {"scatter_add(Tensor self, int dim, Tensor index, 
                       if (G.needs(0)) G.set(0, G.grad());
                       if (G.needs(3)) G.set(3, fit_source(gather(G.grad(), G.arg(1), G.in(2)), G.sizes(3)));
                     },
-                    .save = save_in(2), .flags = kAll,
+                    .save = save_in(2),
+                    .flags = kAll,
                     .doc = "Adds src along dim at the places index names.\n\n"
                            ">>> torch.zeros(2).scatter_add(0, torch.tensor([1, 1]), torch.tensor([1., 2.]))\ntensor([0., 3.])"}};
 Record scatter_reduce{

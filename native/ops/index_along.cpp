@@ -127,7 +127,9 @@ Record index_add{{.schema = {"index_add(Tensor self, int dim, Tensor index, Tens
                     if (G.needs(0)) G.set(0, G.grad());
                     if (G.needs(3)) G.set(3, times_value(slices(G.grad(), G.arg(1), G.in(2), G.sizes(3)), G.arg(4)));
                   },
-                  .save = save_in(2), .flags = kAll, .doc = "Adds alpha times the slices of source to those slices of self that index lists."}};
+                  .save = save_in(2),
+                  .flags = kAll,
+                  .doc = "Adds alpha times the slices of source to those slices of self that index lists."}};
 
 Record index_copy{{.schema = {"index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor"},
                    .forward = [](Call& c) {
@@ -173,7 +175,9 @@ Record index_copy{{.schema = {"index_copy(Tensor self, int dim, Tensor index, Te
                      if (G.needs(0)) G.set(0, index_fill(G.grad(), G.arg(1), G.in(2), 0));
                      if (G.needs(3)) G.set(3, slices(G.grad(), G.arg(1), G.in(2), G.sizes(3)));
                    },
-                   .save = save_in(2), .flags = kAll, .doc = "Writes the slices of source to those slices of self that index lists."}};
+                   .save = save_in(2),
+                   .flags = kAll,
+                   .doc = "Writes the slices of source to those slices of self that index lists."}};
 
 Record index_fill{
     {.schema = {"index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
@@ -215,8 +219,11 @@ Record index_reduce{{.schema = {"index_reduce(Tensor self, int dim, Tensor index
                        FL_CHECK_KIND(Index, !bad, "index out of range in self");
                        c.ret(out);
                      },
-                     .gradient = [](Grad& G) { reduce_gradient(G, Places{G.in(2), G.arg(1).i, true}, 3, G.arg(4).s, G.arg(5).b); },
-                     .save = save_in(0) | save_in(2) | save_in(3) | save_out(0), .flags = kAll,
+                     .gradient = [](Grad& G) {
+                       reduce_gradient(G, Places{G.in(2), G.arg(1).i, true}, 3, G.arg(4).s, G.arg(5).b);
+                     },
+                     .save = save_in(0) | save_in(2) | save_in(3) | save_out(0),
+                     .flags = kAll,
                      .doc = "Combines the slices of source with those slices of self that index lists: prod, mean, amax or amin."}};
 
 }  // namespace fl::ops

@@ -84,7 +84,10 @@ Plan make_plan(const Tensor& self, const Value& list) {
           text << "shape mismatch: indexing tensors could not be broadcast together with shapes ";
           bool sep = false;
           for (auto& t : at)
-            if (t.defined()) { text << (sep ? ", " : "") << t.sizes(); sep = true; }
+            if (t.defined()) {
+              text << (sep ? ", " : "") << t.sizes();
+              sep = true;
+            }
           fail(ErrorKind::Index, text.str());
         }
       }
@@ -179,7 +182,9 @@ Record index{{.schema = {"index.Tensor(Tensor self, Tensor?[] indices) -> Tensor
                 auto indices = G.in_list(1);
                 G.set(0, index_put(zeros_like_sizes(G.sizes(0), G.grad().dtype()), indices, G.grad(), true));
               },
-              .save = save_in(1), .flags = kPrivate, .doc = "self[indices] with index tensors or masks."}};
+              .save = save_in(1),
+              .flags = kPrivate,
+              .doc = "self[indices] with index tensors or masks."}};
 static void index_put_gradient(Grad& G) {
   auto indices = G.in_list(1);
   const Tensor& g = G.grad();
@@ -201,7 +206,10 @@ Record index_put{{.schema = {"index_put(Tensor self, Tensor?[] indices, Tensor v
                     put_values(out, c.arg(1), c.tensor(2), c.flag(3));
                     c.ret(out);
                   },
-                  .gradient = index_put_gradient, .save = save_in(1), .flags = kBoth | kInplace, .doc = "Writes (or adds) values at indices."}};
+                  .gradient = index_put_gradient,
+                  .save = save_in(1),
+                  .flags = kBoth | kInplace,
+                  .doc = "Writes (or adds) values at indices."}};
 
 static Tensor nonzero_of(const Tensor& x) {
   Dims st(x.dim());
@@ -218,6 +226,7 @@ Record nonzero{{.schema = {"nonzero(Tensor self) -> Tensor"},
                     FL_CHECK(c.preset[0]->dtype == DType::Int64, "nonzero: Expected out tensor to have scalar type Long but got scalar type", scalar_type_name(c.preset[0]->dtype));
                   c.ret(nonzero_of(c.tensor(0)));
                 },
-                .flags = kPrivate | kNoGrad | kOut, .doc = "The coordinates of the elements that are not zero, one a row."}};
+                .flags = kPrivate | kNoGrad | kOut,
+                .doc = "The coordinates of the elements that are not zero, one a row."}};
 
 }  // namespace fl::ops

@@ -100,7 +100,8 @@ Record masked_select{{.schema = {"masked_select(Tensor self, Tensor mask) -> Ten
                         Dims shape = broadcast_shapes(G.sizes(0), mask.sizes());
                         G.set(0, sum_to(masked_scatter(zeros_like_sizes(shape, G.grad().dtype()), mask, G.grad()), G.sizes(0)));
                       },
-                      .save = save_in(1), .flags = kBoth | kOut,
+                      .save = save_in(1),
+                      .flags = kBoth | kOut,
                       .doc = "The elements where mask is true, in one dimension.\n\n"
                              ">>> torch.masked_select(torch.tensor([1, 2, 3]), torch.tensor([True, False, True]))\ntensor([1, 3])"}};
 
@@ -187,7 +188,9 @@ Record put{{.schema = {"put(Tensor self, Tensor index, Tensor source, bool accum
                             ", index.numel() = ", c.tensor(1).numel());
               FL_CHECK_KIND(Index, self.numel() || !c.tensor(1).numel(), "put_(): Tried to put elements into an empty tensor");
               Tensor out = destination(c, MemoryFormat::Preserve);
-              auto apart = [&](const Tensor& t) { return contiguous_of(may_overlap(*out.get(), *t.get()) ? copy_of(t) : t); };
+              auto apart = [&](const Tensor& t) {
+                return contiguous_of(may_overlap(*out.get(), *t.get()) ? copy_of(t) : t);
+              };
               Tensor index = apart(c.tensor(1)), source = apart(c.tensor(2));
               Dims st = byte_strides(out);
               cpu::BadIndex bad;
@@ -204,6 +207,8 @@ Record put{{.schema = {"put(Tensor self, Tensor index, Tensor source, bool accum
               if (G.needs(0)) G.set(0, G.arg(3).b ? G.grad() : put(G.grad(), index, zeros_like_sizes(index.sizes(), G.grad().dtype()), false));
               if (G.needs(2)) G.set(2, reshape(take(G.grad(), index), G.sizes(2)));
             },
-            .save = save_in(1), .flags = kMethod | kFunction | kInplace, .doc = "Writes (or adds) source at flat positions."}};
+            .save = save_in(1),
+            .flags = kMethod | kFunction | kInplace,
+            .doc = "Writes (or adds) source at flat positions."}};
 
 }  // namespace fl::ops

@@ -20,7 +20,9 @@ void product(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor* 
   g.m = out.size(-2);
   g.n = out.size(-1);
   g.k = a.size(-1);
-  auto batch = [](const Tensor& t) { return t.dim() == 3 && t.size(0) > 1 ? t.stride(0) : 0; };
+  auto batch = [](const Tensor& t) {
+    return t.dim() == 3 && t.size(0) > 1 ? t.stride(0) : 0;
+  };
   g.a = a.bytes();
   g.a_batch = batch(a);
   g.a_row = a.stride(-2);
@@ -74,7 +76,9 @@ Record mm{{.schema = {"mm(Tensor self, Tensor mat2) -> Tensor"},
              if (G.needs(0)) G.set(0, mm(G.grad(), adjoint(G.in(1))));
              if (G.needs(1)) G.set(1, mm(adjoint(G.in(0)), G.grad()));
            },
-           .save = save_in(0) | save_in(1) | kCross, .flags = kBoth | kOut, .autocast = Autocast::Lower,
+           .save = save_in(0) | save_in(1) | kCross,
+           .flags = kBoth | kOut,
+           .autocast = Autocast::Lower,
            .doc = "The product of two matrices.\n\n>>> torch.mm(torch.tensor([[1., 2.]]), torch.tensor([[3.], [4.]]))\ntensor([[11.]])"}};
 Record bmm{{.schema = {"bmm(Tensor self, Tensor mat2) -> Tensor"},
             .forward = [](Call& c) {
@@ -91,7 +95,10 @@ Record bmm{{.schema = {"bmm(Tensor self, Tensor mat2) -> Tensor"},
               if (G.needs(0)) G.set(0, bmm(G.grad(), adjoint(G.in(1))));
               if (G.needs(1)) G.set(1, bmm(adjoint(G.in(0)), G.grad()));
             },
-            .save = save_in(0) | save_in(1) | kCross, .flags = kBoth | kOut, .autocast = Autocast::Lower, .doc = "Products of matrices, one a batch item."}};
+            .save = save_in(0) | save_in(1) | kCross,
+            .flags = kBoth | kOut,
+            .autocast = Autocast::Lower,
+            .doc = "Products of matrices, one a batch item."}};
 Record mv{{.schema = {"mv(Tensor self, Tensor vec) -> Tensor"},
            .forward = [](Call& c) {
              const Tensor &a = c.tensor(0), &v = c.tensor(1);
@@ -105,7 +112,10 @@ Record mv{{.schema = {"mv(Tensor self, Tensor vec) -> Tensor"},
              if (G.needs(0)) G.set(0, mul(unsqueeze(G.grad(), 1), conj_if(unsqueeze(G.in(1), 0))));
              if (G.needs(1)) G.set(1, mv(adjoint(G.in(0)), G.grad()));
            },
-           .save = save_in(0) | save_in(1) | kCross, .flags = kBoth | kOut, .autocast = Autocast::Lower, .doc = "A matrix times a vector."}};
+           .save = save_in(0) | save_in(1) | kCross,
+           .flags = kBoth | kOut,
+           .autocast = Autocast::Lower,
+           .doc = "A matrix times a vector."}};
 static void dot_forward(Call& c, bool conjugate) {
   const Tensor &a = c.tensor(0), &b = c.tensor(1);
   FL_CHECK(a.dim() == 1 && b.dim() == 1, "1D tensors expected, but got ", a.dim(), "D and ", b.dim(), "D tensors");
@@ -119,19 +129,27 @@ static void dot_forward(Call& c, bool conjugate) {
           make_view(b, IntView{b.size(0), 1}, IntView{b.stride(0), 1}, b->offset));
 }
 Record dot{{.schema = {"dot(Tensor self, Tensor tensor) -> Tensor"},
-            .forward = [](Call& c) { dot_forward(c, false); },
+            .forward = [](Call& c) {
+              dot_forward(c, false);
+            },
             .gradient = [](Grad& G) {
               if (G.needs(0)) G.set(0, mul(G.grad(), conj_if(G.in(1))));
               if (G.needs(1)) G.set(1, mul(G.grad(), conj_if(G.in(0))));
             },
-            .save = save_in(0) | save_in(1) | kCross, .flags = kBoth | kOut, .doc = "The inner product of two vectors."}};
+            .save = save_in(0) | save_in(1) | kCross,
+            .flags = kBoth | kOut,
+            .doc = "The inner product of two vectors."}};
 Record vdot{{.schema = {"vdot(Tensor self, Tensor other) -> Tensor"},
-             .forward = [](Call& c) { dot_forward(c, true); },
+             .forward = [](Call& c) {
+               dot_forward(c, true);
+             },
              .gradient = [](Grad& G) {
                if (G.needs(0)) G.set(0, mul(conj_if(G.grad()), G.in(1)));
                if (G.needs(1)) G.set(1, mul(G.grad(), G.in(0)));
              },
-             .save = save_in(0) | save_in(1) | kCross, .flags = kBoth | kOut, .doc = "The inner product with the first vector conjugated."}};
+             .save = save_in(0) | save_in(1) | kCross,
+             .flags = kBoth | kOut,
+             .doc = "The inner product with the first vector conjugated."}};
 
 static bool number_is(const Value& v, double x) { return v.real() == x && v.imag() == 0; }
 static void check_factor(const char* name, const Value& v, DType t) {
@@ -167,14 +185,19 @@ static void addmm_forward(Call& c, cpu::Activation activation) {
   product(out, a, b, &term, c.arg(4), c.arg(3), activation);
 }
 Record addmm{{.schema = {"addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor"},
-              .forward = [](Call& c) { addmm_forward(c, cpu::Activation::None); },
+              .forward = [](Call& c) {
+                addmm_forward(c, cpu::Activation::None);
+              },
               .gradient = [](Grad& G) {
                 const Tensor& g = G.grad();
                 if (G.needs(0)) G.set(0, scaled(g, G.arg(3)));
                 if (G.needs(1)) G.set(1, scaled(mm(g, adjoint(G.in(2))), G.arg(4)));
                 if (G.needs(2)) G.set(2, scaled(mm(adjoint(G.in(1)), g), G.arg(4)));
               },
-              .save = save_in(1) | save_in(2), .flags = kAll, .autocast = Autocast::Lower, .doc = "beta self + alpha mat1 @ mat2."}};
+              .save = save_in(1) | save_in(2),
+              .flags = kAll,
+              .autocast = Autocast::Lower,
+              .doc = "beta self + alpha mat1 @ mat2."}};
 static void check_batches(const Tensor& a, const Tensor& b) {
   FL_CHECK(a.dim() == 3, "batch1 must be a 3D tensor");
   FL_CHECK(b.dim() == 3, "batch2 must be a 3D tensor");
@@ -199,7 +222,10 @@ Record baddbmm{{.schema = {"baddbmm(Tensor self, Tensor batch1, Tensor batch2, *
                   if (G.needs(1)) G.set(1, scaled(bmm(g, adjoint(G.in(2))), G.arg(4)));
                   if (G.needs(2)) G.set(2, scaled(bmm(adjoint(G.in(1)), g), G.arg(4)));
                 },
-                .save = save_in(1) | save_in(2), .flags = kAll, .autocast = Autocast::Lower, .doc = "beta self + alpha batch1 @ batch2, item by item."}};
+                .save = save_in(1) | save_in(2),
+                .flags = kAll,
+                .autocast = Autocast::Lower,
+                .doc = "beta self + alpha batch1 @ batch2, item by item."}};
 
 // F.linear: input @ weight.T + bias over the last dimension.
 Record linear{{.schema = {"linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor"},
@@ -275,7 +301,11 @@ Record linear{{.schema = {"linear(Tensor input, Tensor weight, Tensor? bias=None
                  }
                  if (G.needs(2)) G.set(2, sum_to(flat, G.sizes(2)));
                },
-               .save = save_in(0) | save_in(1), .flags = kFunction | kNn | kOut, .autocast = Autocast::Lower, .nodes = {"AddmmBackward0"}, .doc = "input @ weight.T + bias."}};
+               .save = save_in(0) | save_in(1),
+               .flags = kFunction | kNn | kOut,
+               .autocast = Autocast::Lower,
+               .nodes = {"AddmmBackward0"},
+               .doc = "input @ weight.T + bias."}};
 
 // ------------------------------------------------------------------------------------------------ matmul: every combination of dimensions
 
@@ -324,6 +354,8 @@ Record matmul{{.schema = {"matmul(Tensor self, Tensor other) -> Tensor"},
                  if (b.dim() == 1) r = squeeze_dims(r, IntView{-1});
                  c.ret(r);
                },
-               .flags = kBoth | kOut | kComposite, .autocast = Autocast::Lower, .doc = "The matrix product; leading dimensions are batches and broadcast, vectors are rows or columns."}};
+               .flags = kBoth | kOut | kComposite,
+               .autocast = Autocast::Lower,
+               .doc = "The matrix product; leading dimensions are batches and broadcast, vectors are rows or columns."}};
 
 }  // namespace fl::ops

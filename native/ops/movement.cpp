@@ -30,8 +30,11 @@ Record flip{{.schema = {"flip(Tensor self, int[] dims) -> Tensor"},
                Unlock unlock(double(x.numel()) * 0.5);
                cpu::strided_copy(item, x.dim(), x.sizes().data, out.bytes(), dst.data(), from, src.data());
              },
-             .gradient = [](Grad& G) { G.set(0, flip(G.grad(), G.arg(1).int_view())); },
-             .flags = kBoth, .doc = "The elements in reverse order along dims.\n\n>>> torch.flip(torch.tensor([1, 2, 3]), (0,))\ntensor([3, 2, 1])"}};
+             .gradient = [](Grad& G) {
+               G.set(0, flip(G.grad(), G.arg(1).int_view()));
+             },
+             .flags = kBoth,
+             .doc = "The elements in reverse order along dims.\n\n>>> torch.flip(torch.tensor([1, 2, 3]), (0,))\ntensor([3, 2, 1])"}};
 
 // ------------------------------------------------------------------------------------------------ roll
 
@@ -64,8 +67,9 @@ Record roll{{.schema = {"roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Ten
                for (int k = 0; k < back.size(); ++k) back[k] = -back[k];
                G.set(0, roll(G.grad(), back, G.arg(2).int_view()));
              },
-             .flags = kBoth, .doc = "Elements shifted along dims (or flat), those pushed off the end returning at the start.\n\n"
-                                    ">>> torch.roll(torch.tensor([1, 2, 3]), 1)\ntensor([3, 1, 2])"}};
+             .flags = kBoth,
+             .doc = "Elements shifted along dims (or flat), those pushed off the end returning at the start.\n\n"
+                    ">>> torch.roll(torch.tensor([1, 2, 3]), 1)\ntensor([3, 1, 2])"}};
 
 // ------------------------------------------------------------------------------------------------ triangles
 
@@ -80,13 +84,23 @@ static void triangle(Call& c, bool upper) {
   cpu::triangle(int64_t(item_size(x.dtype())), x.dim(), x.sizes().data, out.bytes(), to.data(), x.bytes(), from.data(), c.integer(1), upper);
 }
 Record tril{{.schema = {"tril(Tensor self, int diagonal=0) -> Tensor"},
-             .forward = [](Call& c) { triangle(c, false); },
-             .gradient = [](Grad& G) { G.set(0, tril(G.grad(), G.arg(1))); },
-             .flags = kAll, .doc = "The last two dimensions' elements on and below a diagonal, zeros above."}};
+             .forward = [](Call& c) {
+               triangle(c, false);
+             },
+             .gradient = [](Grad& G) {
+               G.set(0, tril(G.grad(), G.arg(1)));
+             },
+             .flags = kAll,
+             .doc = "The last two dimensions' elements on and below a diagonal, zeros above."}};
 Record triu{{.schema = {"triu(Tensor self, int diagonal=0) -> Tensor"},
-             .forward = [](Call& c) { triangle(c, true); },
-             .gradient = [](Grad& G) { G.set(0, triu(G.grad(), G.arg(1))); },
-             .flags = kAll, .doc = "The last two dimensions' elements on and above a diagonal, zeros below."}};
+             .forward = [](Call& c) {
+               triangle(c, true);
+             },
+             .gradient = [](Grad& G) {
+               G.set(0, triu(G.grad(), G.arg(1)));
+             },
+             .flags = kAll,
+             .doc = "The last two dimensions' elements on and above a diagonal, zeros below."}};
 
 static void fill_diagonal(const Tensor& x, const Value& v, bool wrap) {
   int64_t step = 0, n = x.size(0);
@@ -114,7 +128,8 @@ Record fill_diagonal_{{.schema = {"fill_diagonal_(Tensor(a!) self, Scalar fill_v
                          fill_diagonal_.inplace(g, 0, G.arg(2));
                          G.set(0, g);
                        },
-                       .flags = kMethod | kInplaceOnly, .doc = "Fills the main diagonal; wrap: of a tall matrix, again below."}};
+                       .flags = kMethod | kInplaceOnly,
+                       .doc = "Fills the main diagonal; wrap: of a tall matrix, again below."}};
 
 // ------------------------------------------------------------------------------------------------ repetition
 
@@ -151,7 +166,8 @@ Record repeat{{.schema = {"repeat(Tensor self, int[] repeats) -> Tensor"},
                  Tensor r = reshape(g, pairs);
                  G.set(0, over.size() ? sum(r, IntView(over)) : r);
                },
-               .flags = kMethod, .doc = "self repeated along every dimension.\n\n>>> torch.tensor([1, 2]).repeat(2)\ntensor([1, 2, 1, 2])"}};
+               .flags = kMethod,
+               .doc = "self repeated along every dimension.\n\n>>> torch.tensor([1, 2]).repeat(2)\ntensor([1, 2, 1, 2])"}};
 
 // ------------------------------------------------------------------------------------------------ padding
 

@@ -45,8 +45,12 @@ struct InOperators {
 // self, recorded as if it depended on other as well: the gradient of a bias belongs to the same node as those of input and weight,
 // so that all of them require gradients when one does.
 Record tied{{.schema = {"_tied(Tensor self, Tensor other) -> Tensor"},
-             .forward = [](Call& c) { c.ret(copy_of(c.tensor(0))); },
-             .gradient = [](Grad& G) { if (G.needs(0)) G.set(0, G.grad()); },
+             .forward = [](Call& c) {
+               c.ret(copy_of(c.tensor(0)));
+             },
+             .gradient = [](Grad& G) {
+               if (G.needs(0)) G.set(0, G.grad());
+             },
              .flags = kPrivate}};
 
 namespace {
@@ -61,7 +65,9 @@ void set_as(const Grad& G, int k, const Tensor& g) {
 
 namespace {
 
-struct Rows { int64_t rows = 1, n = 1; };
+struct Rows {
+  int64_t rows = 1, n = 1;
+};
 Rows check_rows(const Tensor& x, IntView shape, const Tensor& weight, const Tensor& bias, const char* star) {
   FL_CHECK(shape.n > 0, "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = ", shape);
   for (auto* p : {&weight, &bias})
@@ -131,7 +137,8 @@ void rows_gradient(Grad& G, bool rms) {
     if (bias_needed) set_as(G, 3, tied(sum_to(g, G.sizes(3)), f.normal));
     return;
   }
-  DType p = weight.defined() ? weight.dtype() : bias_needed ? G.dtype(3) : x.dtype();
+  DType p = weight.defined() ? weight.dtype() : bias_needed ? G.dtype(3)
+                                                            : x.dtype();
   x = contiguous_of(x), weight = dense(weight), g = contiguous_of(cast_of(g, x.dtype()));
   Tensor mean = rms ? Tensor() : G.result(1), rstd = G.result(rms ? 1 : 2);
   Tensor gx, gw, gb;
@@ -157,9 +164,15 @@ void rows_gradient(Grad& G, bool rms) {
 }
 
 Record layer_norm_stats{{.schema = {"_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)"},
-                         .forward = [](Call& c) { rows_forward(c, false); },
-                         .gradient = [](Grad& G) { rows_gradient(G, false); },
-                         .save = save_in(0) | save_in(2) | save_out(1) | save_out(2), .flags = kPrivate, .nodes = {"NativeLayerNormBackward0"}}};
+                         .forward = [](Call& c) {
+                           rows_forward(c, false);
+                         },
+                         .gradient = [](Grad& G) {
+                           rows_gradient(G, false);
+                         },
+                         .save = save_in(0) | save_in(2) | save_out(1) | save_out(2),
+                         .flags = kPrivate,
+                         .nodes = {"NativeLayerNormBackward0"}}};
 Record rms_norm_stats{{.schema = {"_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor, Tensor)"},
                        .forward = [](Call& c) {
                          if (!c.has(3)) {
@@ -168,8 +181,12 @@ Record rms_norm_stats{{.schema = {"_fused_rms_norm(Tensor input, int[] normalize
                          }
                          rows_forward(c, true);
                        },
-                       .gradient = [](Grad& G) { rows_gradient(G, true); },
-                       .save = save_in(0) | save_in(2) | save_out(1), .flags = kFunction, .nodes = {"FusedRmsNormBackward0"}}};
+                       .gradient = [](Grad& G) {
+                         rows_gradient(G, true);
+                       },
+                       .save = save_in(0) | save_in(2) | save_out(1),
+                       .flags = kFunction,
+                       .nodes = {"FusedRmsNormBackward0"}}};
 
 // Statistics as PyTorch's native_* functions hand them out: in the type of the parameters.
 void ret_statistics(Call& c, std::vector<Tensor> r, DType t) {
@@ -180,12 +197,16 @@ void ret_statistics(Call& c, std::vector<Tensor> r, DType t) {
 }  // namespace
 
 Record layer_norm{{.schema = {"layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enable=True) -> Tensor"},
-                   .forward = [](Call& c) { c.ret(layer_norm_stats(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4))); },
-                   .flags = kFunction | kComposite, .doc = "Each row of normalized_shape shifted and scaled to mean 0 and variance 1, then by weight and bias."}};
+                   .forward = [](Call& c) {
+                     c.ret(layer_norm_stats(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4)));
+                   },
+                   .flags = kFunction | kComposite,
+                   .doc = "Each row of normalized_shape shifted and scaled to mean 0 and variance 1, then by weight and bias."}};
 static Record native_layer_norm{{.schema = {"native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)"},
                                  .forward = [](Call& c) {
                                    auto r = layer_norm_stats.many(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4));
-                                   ret_statistics(c, r, c.has(2) ? c.tensor(2).dtype() : c.has(3) ? c.tensor(3).dtype() : c.tensor(0).dtype());
+                                   ret_statistics(c, r, c.has(2) ? c.tensor(2).dtype() : c.has(3) ? c.tensor(3).dtype()
+                                                                                                  : c.tensor(0).dtype());
                                  },
                                  .flags = kFunction | kOut | kComposite}};
 Record rms_norm{{.schema = {"rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor"},
@@ -195,13 +216,15 @@ Record rms_norm{{.schema = {"rms_norm(Tensor input, int[] normalized_shape, Tens
                    // Mixed or complex types, other memory orders: in operators, in PyTorch's order of conversions.
                    check_rows(x, c.ints(1), weight, Tensor(), "");
                    DType t = x.dtype(), wide = is_reduced_float(t) ? DType::Float32 : t;
-                   double eps = c.has(3) ? c.real(3) : real_type(t) == DType::Float64 ? std::numeric_limits<double>::epsilon() : double(std::numeric_limits<float>::epsilon());
+                   double eps = c.has(3) ? c.real(3) : real_type(t) == DType::Float64 ? std::numeric_limits<double>::epsilon()
+                                                                                      : double(std::numeric_limits<float>::epsilon());
                    Tensor v = to_dtype(x, wide);
                    Tensor y = mul(v, rsqrt(add(mean(mul(v, v), trailing(x.dim(), c.ints(1).n), true), eps)));
                    if (weight.defined()) y = mul(y, weight);
                    c.ret(to_dtype(y, t));
                  },
-                 .flags = kFunction | kComposite, .doc = "Each row of normalized_shape divided by its root mean square, then multiplied by weight."}};
+                 .flags = kFunction | kComposite,
+                 .doc = "Each row of normalized_shape divided by its root mean square, then multiplied by weight."}};
 
 // ------------------------------------------------------------------------------------------------ group norm
 
@@ -287,7 +310,8 @@ void group_gradient(Grad& G) {
     if (G.needs(3)) G.set(3, to_dtype(tied(reshape(sum(g, IntView{0, 3}), IntView{channels}), f.normal), G.dtype(3)));
     return;
   }
-  DType p = weight.defined() ? weight.dtype() : G.needs(3) ? G.dtype(3) : x.dtype();
+  DType p = weight.defined() ? weight.dtype() : G.needs(3) ? G.dtype(3)
+                                                           : x.dtype();
   bool last = uses_channels_last(x);
   x = in_layout(x, last, x.dtype()), weight = dense(weight), g = in_layout(g, last, x.dtype());
   Tensor mean = G.result(1), rstd = G.result(2), gx, gw, gb;
@@ -309,21 +333,28 @@ void group_gradient(Grad& G) {
   if (gb.defined()) G.set(3, gb);
 }
 Record group_norm_stats{{.schema = {"_group_norm(Tensor input, int groups, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)"},
-                         .forward = group_forward, .gradient = group_gradient, .save = save_in(0) | save_in(2) | save_out(1) | save_out(2), .flags = kPrivate,
+                         .forward = group_forward,
+                         .gradient = group_gradient,
+                         .save = save_in(0) | save_in(2) | save_out(1) | save_out(2),
+                         .flags = kPrivate,
                          .nodes = {"NativeGroupNormBackward0"}}};
 
 }  // namespace
 
 Record group_norm{{.schema = {"group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enabled=True) -> Tensor"},
-                   .forward = [](Call& c) { c.ret(group_norm_stats(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4))); },
-                   .flags = kFunction | kComposite, .doc = "Each group of channels of each sample shifted and scaled to mean 0 and variance 1, then by weight and bias."}};
+                   .forward = [](Call& c) {
+                     c.ret(group_norm_stats(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4)));
+                   },
+                   .flags = kFunction | kComposite,
+                   .doc = "Each group of channels of each sample shifted and scaled to mean 0 and variance 1, then by weight and bias."}};
 static Record native_group_norm{{.schema = {"native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps) -> (Tensor, Tensor, Tensor)"},
                                  .forward = [](Call& c) {
                                    const Tensor& x = c.tensor(0);
                                    Tensor shaped = view(contiguous(x), IntView{c.integer(3), c.integer(4), c.integer(5)});
                                    auto r = group_norm_stats.many(shaped, c.arg(6), c.arg(1), c.arg(2), c.arg(7));
                                    r[0] = view(r[0], x.sizes());
-                                   ret_statistics(c, r, c.has(1) ? c.tensor(1).dtype() : c.has(2) ? c.tensor(2).dtype() : x.dtype());
+                                   ret_statistics(c, r, c.has(1) ? c.tensor(1).dtype() : c.has(2) ? c.tensor(2).dtype()
+                                                                                                  : x.dtype());
                                  },
                                  .flags = kFunction | kOut | kComposite}};
 
@@ -396,7 +427,9 @@ void batch_gradient(Grad& G) {
     if (G.needs(2)) G.set(2, to_dtype(tied(sum(g, over), normal), G.dtype(2)));
     return;
   }
-  DType p = weight.defined() ? weight.dtype() : running_mean.defined() ? running_mean.dtype() : G.needs(2) ? G.dtype(2) : x.dtype();
+  DType p = weight.defined() ? weight.dtype() : running_mean.defined() ? running_mean.dtype()
+                                            : G.needs(2)               ? G.dtype(2)
+                                                                       : x.dtype();
   bool last = uses_channels_last(x);
   x = in_layout(x, last, x.dtype()), weight = dense(weight), g = in_layout(g, last, x.dtype());
   running_mean = dense(running_mean), running_var = dense(running_var);
@@ -421,8 +454,11 @@ void batch_gradient(Grad& G) {
 }
 Record batch_norm_stats{{.schema = {"_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> "
                                     "(Tensor, Tensor, Tensor)"},
-                         .forward = batch_forward, .gradient = batch_gradient,
-                         .save = save_in(0) | save_in(1) | save_in(3) | save_in(4) | save_out(1) | save_out(2), .flags = kPrivate, .nodes = {"NativeBatchNormBackward0"}}};
+                         .forward = batch_forward,
+                         .gradient = batch_gradient,
+                         .save = save_in(0) | save_in(1) | save_in(3) | save_in(4) | save_out(1) | save_out(2),
+                         .flags = kPrivate,
+                         .nodes = {"NativeBatchNormBackward0"}}};
 void native_batch_call(Call& c) {
   auto r = batch_norm_stats.many(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4), c.arg(5), c.arg(6), c.arg(7));
   DType t = c.tensor(0).dtype();
@@ -445,13 +481,16 @@ Record batch_norm{{.schema = {"batch_norm(Tensor input, Tensor? weight, Tensor? 
                      }
                      c.ret(batch_norm_stats(x, c.arg(1), c.arg(2), c.arg(3), c.arg(4), c.arg(5), c.arg(6), c.arg(7)));
                    },
-                   .flags = kFunction | kComposite, .doc = "Each channel shifted and scaled by its mean and variance over the batch (or the running ones), then by weight and bias."}};
+                   .flags = kFunction | kComposite,
+                   .doc = "Each channel shifted and scaled by its mean and variance over the batch (or the running ones), then by weight and bias."}};
 static Record native_batch_norm{{.schema = {"native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, "
                                             "float eps) -> (Tensor, Tensor, Tensor)"},
-                                 .forward = native_batch_call, .flags = kFunction | kOut | kComposite}};
+                                 .forward = native_batch_call,
+                                 .flags = kFunction | kOut | kComposite}};
 static Record batch_norm_legit{{.schema = {"_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, Tensor running_var, bool training, float momentum, "
                                            "float eps) -> (Tensor, Tensor, Tensor)"},
-                                .forward = native_batch_call, .flags = kFunction | kOut | kComposite}};
+                                .forward = native_batch_call,
+                                .flags = kFunction | kOut | kComposite}};
 static Record batch_norm_no_stats{{.schema = {"_native_batch_norm_legit.no_stats(Tensor input, Tensor? weight, Tensor? bias, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)"},
                                    .forward = [](Call& c) {
                                      auto r = batch_norm_stats.many(c.tensor(0), c.arg(1), c.arg(2), Value(), Value(), c.arg(3), c.arg(4), c.arg(5));

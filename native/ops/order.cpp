@@ -70,19 +70,34 @@ void argsort_values(Call& c, int64_t dim, bool descending) {
 }  // namespace
 
 Record sort{{.schema = {"sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)"},
-             .forward = [](Call& c) { sort_values(c, c.integer(1), c.flag(2)); },
-             .gradient = [](Grad& G) { along_gradient(G, G.arg(1).i); },
-             .save = save_out(1), .flags = kBoth | kOut,
+             .forward = [](Call& c) {
+               sort_values(c, c.integer(1), c.flag(2));
+             },
+             .gradient = [](Grad& G) {
+               along_gradient(G, G.arg(1).i);
+             },
+             .save = save_out(1),
+             .flags = kBoth | kOut,
              .doc = "The elements in order along dim, and where they were.\n\n>>> torch.sort(torch.tensor([3, 1, 2])).values\ntensor([1, 2, 3])"}};
 static Record sort_stable{{.schema = {"sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)"},
-                           .forward = [](Call& c) { sort_values(c, c.integer(2), c.flag(3)); },
-                           .gradient = [](Grad& G) { along_gradient(G, G.arg(2).i); },
-                           .save = save_out(1), .flags = kBoth | kOut}};
+                           .forward = [](Call& c) {
+                             sort_values(c, c.integer(2), c.flag(3));
+                           },
+                           .gradient = [](Grad& G) {
+                             along_gradient(G, G.arg(2).i);
+                           },
+                           .save = save_out(1),
+                           .flags = kBoth | kOut}};
 Record argsort{{.schema = {"argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor"},
-                .forward = [](Call& c) { argsort_values(c, c.integer(1), c.flag(2)); },
-                .flags = kBoth | kOut | kNoGrad, .doc = "The places that would sort self along dim.\n\n>>> torch.argsort(torch.tensor([3, 1, 2]))\ntensor([1, 2, 0])"}};
+                .forward = [](Call& c) {
+                  argsort_values(c, c.integer(1), c.flag(2));
+                },
+                .flags = kBoth | kOut | kNoGrad,
+                .doc = "The places that would sort self along dim.\n\n>>> torch.argsort(torch.tensor([3, 1, 2]))\ntensor([1, 2, 0])"}};
 static Record argsort_stable{{.schema = {"argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor"},
-                              .forward = [](Call& c) { argsort_values(c, c.integer(2), c.flag(3)); },
+                              .forward = [](Call& c) {
+                                argsort_values(c, c.integer(2), c.flag(3));
+                              },
                               .flags = kBoth | kOut | kNoGrad}};
 Record topk{{.schema = {"topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)"},
              .forward = [](Call& c) {
@@ -100,8 +115,12 @@ Record topk{{.schema = {"topk(Tensor self, int k, int dim=-1, bool largest=True,
                Unlock unlock(double(x.numel()) * 3);
                cpu::topk(x.dtype(), v.lines, x.bytes(), values.bytes(), indices.data<int64_t>(), k, c.flag(3));
              },
-             .gradient = [](Grad& G) { along_gradient(G, G.arg(2).i); },
-             .save = save_out(1), .flags = kBoth | kOut, .doc = "The k largest (or smallest) elements along dim, and where they were."}};
+             .gradient = [](Grad& G) {
+               along_gradient(G, G.arg(2).i);
+             },
+             .save = save_out(1),
+             .flags = kBoth | kOut,
+             .doc = "The k largest (or smallest) elements along dim, and where they were."}};
 
 // ------------------------------------------------------------------------------------------------ one element a line
 
@@ -137,14 +156,18 @@ void median_dim(Call& c, bool ignore_nan) {
   check_real("median_out", c.tensor(0).dtype(), false);
   one_each(c, c.integer(1), c.flag(2), ignore_nan ? LineKernel([](const Call&, const Tensor& x, const cpu::Lines& l, void* v, int64_t* i) {
              cpu::median(x.dtype(), l, x.bytes(), v, i, true);
-           }) : LineKernel([](const Call&, const Tensor& x, const cpu::Lines& l, void* v, int64_t* i) { cpu::median(x.dtype(), l, x.bytes(), v, i, false); }));
+           })
+                                                  : LineKernel([](const Call&, const Tensor& x, const cpu::Lines& l, void* v, int64_t* i) {
+                                                      cpu::median(x.dtype(), l, x.bytes(), v, i, false);
+                                                    }));
 }
 void median_all(Call& c, bool ignore_nan) {
   if (c.tensor(0).numel()) check_real("median_cpu", c.tensor(0).dtype(), false);
   Tensor x = contiguous_of(c.tensor(0));
   const Tensor& out = c.result(IntView(), x.dtype());
   if (x.numel() == 0) {
-    int64_t lowest = x.dtype() == DType::Int64 ? std::numeric_limits<int64_t>::min() : x.dtype() == DType::Int32 ? std::numeric_limits<int32_t>::min() : 0;
+    int64_t lowest = x.dtype() == DType::Int64 ? std::numeric_limits<int64_t>::min() : x.dtype() == DType::Int32 ? std::numeric_limits<int32_t>::min()
+                                                                                                                 : 0;
     return fill_values(out, !is_integral(x.dtype()) ? Value(std::numeric_limits<double>::quiet_NaN()) : Value(lowest));
   }
   cpu::Lines line;
@@ -166,26 +189,57 @@ void median_gradient(Grad& G) {
 }  // namespace
 
 static Record median_of_all{{.schema = {"median(Tensor self) -> Tensor"},
-                             .forward = [](Call& c) { median_all(c, false); },
-                             .gradient = median_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .nodes = {"MedianBackward0"},
+                             .forward = [](Call& c) {
+                               median_all(c, false);
+                             },
+                             .gradient = median_gradient,
+                             .save = kSaveSelf | kSaveResult,
+                             .flags = kBoth | kOut,
+                             .nodes = {"MedianBackward0"},
                              .doc = "The median of all elements; of two middle values the lower.\n\n>>> torch.median(torch.tensor([3., 1., 2.]))\ntensor(2.)"}};
 static Record median{{.schema = {"median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)"},
-                      .forward = [](Call& c) { median_dim(c, false); },
-                      .gradient = [](Grad& G) { dim_gradient(G, 1); }, .save = save_out(1), .flags = kBoth | kOut, .nodes = {"MedianBackward1"}}};
+                      .forward = [](Call& c) {
+                        median_dim(c, false);
+                      },
+                      .gradient = [](Grad& G) {
+                        dim_gradient(G, 1);
+                      },
+                      .save = save_out(1),
+                      .flags = kBoth | kOut,
+                      .nodes = {"MedianBackward1"}}};
 static Record nanmedian_of_all{{.schema = {"nanmedian(Tensor self) -> Tensor"},
-                                .forward = [](Call& c) { median_all(c, true); },
-                                .gradient = median_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .nodes = {"NanmedianBackward0"},
+                                .forward = [](Call& c) {
+                                  median_all(c, true);
+                                },
+                                .gradient = median_gradient,
+                                .save = kSaveSelf | kSaveResult,
+                                .flags = kBoth | kOut,
+                                .nodes = {"NanmedianBackward0"},
                                 .doc = "The median of the elements that are not NaN."}};
 static Record nanmedian{{.schema = {"nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)"},
-                         .forward = [](Call& c) { median_dim(c, true); },
-                         .gradient = [](Grad& G) { dim_gradient(G, 1); }, .save = save_out(1), .flags = kBoth | kOut, .nodes = {"NanmedianBackward1"}}};
+                         .forward = [](Call& c) {
+                           median_dim(c, true);
+                         },
+                         .gradient = [](Grad& G) {
+                           dim_gradient(G, 1);
+                         },
+                         .save = save_out(1),
+                         .flags = kBoth | kOut,
+                         .nodes = {"NanmedianBackward1"}}};
 static Record mode{{.schema = {"mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)"},
                     .forward = [](Call& c) {
                       check_dim_not_empty(c.op.name, c.tensor(0), wrap_dim(c.integer(1), c.tensor(0).dim()));
                       check_real("mode_cpu", c.tensor(0).dtype(), true);
-                      one_each(c, c.integer(1), c.flag(2), [](const Call&, const Tensor& x, const cpu::Lines& l, void* v, int64_t* i) { cpu::mode(x.dtype(), l, x.bytes(), v, i); });
+                      one_each(c, c.integer(1), c.flag(2), [](const Call&, const Tensor& x, const cpu::Lines& l, void* v, int64_t* i) {
+                        cpu::mode(x.dtype(), l, x.bytes(), v, i);
+                      });
                     },
-                    .gradient = [](Grad& G) { dim_gradient(G, 1); }, .save = save_out(1), .flags = kBoth | kOut, .doc = "The most frequent element along dim."}};
+                    .gradient = [](Grad& G) {
+                      dim_gradient(G, 1);
+                    },
+                    .save = save_out(1),
+                    .flags = kBoth | kOut,
+                    .doc = "The most frequent element along dim."}};
 static Record kthvalue{{.schema = {"kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)"},
                         .forward = [](Call& c) {
                           const Tensor& x = c.tensor(0);
@@ -197,6 +251,11 @@ static Record kthvalue{{.schema = {"kthvalue(Tensor self, int k, int dim=-1, boo
                             cpu::kthvalue(x.dtype(), l, x.bytes(), v, i, c.integer(1));
                           });
                         },
-                        .gradient = [](Grad& G) { dim_gradient(G, 2); }, .save = save_out(1), .flags = kBoth | kOut, .doc = "The k-th smallest element along dim."}};
+                        .gradient = [](Grad& G) {
+                          dim_gradient(G, 2);
+                        },
+                        .save = save_out(1),
+                        .flags = kBoth | kOut,
+                        .doc = "The k-th smallest element along dim."}};
 
 }  // namespace fl::ops

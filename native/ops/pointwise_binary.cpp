@@ -13,8 +13,11 @@ Value vconj(const Value& v, std::vector<Tensor>& keep) {  // conjugate of a kept
   }
   return v.tag == Value::ComplexTag ? Value(v.z[0], -v.z[1]) : v;
 }
-struct Keep { std::vector<Tensor> list; };
-bool is_one(const Value& v) { return v.tag == Value::IntTag ? v.i == 1 : v.tag == Value::FloatTag ? v.d == 1 : v.tag == Value::BoolTag && v.b; }
+struct Keep {
+  std::vector<Tensor> list;
+};
+bool is_one(const Value& v) { return v.tag == Value::IntTag ? v.i == 1 : v.tag == Value::FloatTag ? v.d == 1
+                                                                                                  : v.tag == Value::BoolTag && v.b; }
 void check_zero_division(const Call&, DType t) {
   if (!is_integral(t)) return;
   FL_CHECK(!cpu::take_division_by_zero(), "ZeroDivisionError");
@@ -52,14 +55,19 @@ Record add{{.schema = {"add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1)
               if (G.needs(0)) G.set(0, G.grad());
               if (G.needs(1)) G.set(1, times_alpha(G.grad(), G.arg(2), false));
             },
-            .flags = kAll | kElementwise, .autocast = Autocast::Promote,
+            .flags = kAll | kElementwise,
+            .autocast = Autocast::Promote,
             .doc = "self + alpha * other, broadcast.\n\n>>> torch.add(torch.tensor([1, 2]), 3, alpha=2)\ntensor([7, 8])"}};
 
 static void sub_forward(Call& c) {
-  auto is_bool = [](const Value& v) { return v.is_tensor() ? v.t->dtype == DType::Bool : v.tag == Value::BoolTag; };
-  FL_CHECK(!(is_bool(c.arg(0)) && is_bool(c.arg(1))), "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+  auto is_bool = [](const Value& v) {
+    return v.is_tensor() ? v.t->dtype == DType::Bool : v.tag == Value::BoolTag;
+  };
+  FL_CHECK(!(is_bool(c.arg(0)) && is_bool(c.arg(1))),
+           "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
            "operator instead.");
-  FL_CHECK(!(is_bool(c.arg(0)) || is_bool(c.arg(1))) , "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+  FL_CHECK(!(is_bool(c.arg(0)) || is_bool(c.arg(1))),
+           "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
            "use the `~` or `logical_not()` operator instead.");
   if (__builtin_expect(is_one(c.arg(2)), 1)) return binary(c, cpu::Binary::Sub, Kind::Same, c.arg(0), c.arg(1));
   check_alpha("sub", c.arg(2), c.arg(0), c.arg(1));
@@ -72,11 +80,14 @@ Record sub{{.schema = {"sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1)
               if (G.needs(0)) G.set(0, G.grad());
               if (G.needs(1)) G.set(1, times_alpha(G.grad(), G.arg(2), true));
             },
-            .flags = kAll | kElementwise, .autocast = Autocast::Promote, .doc = "self - alpha * other, broadcast."}};
+            .flags = kAll | kElementwise,
+            .autocast = Autocast::Promote,
+            .doc = "self - alpha * other, broadcast."}};
 
 Record rsub{{.schema = {"rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", "rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor"},
              .forward = [](Call& c) {
-               FL_CHECK(c.tensor(0).dtype() != DType::Bool, "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
+               FL_CHECK(c.tensor(0).dtype() != DType::Bool,
+                        "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
                         "mask, use the `~` or `logical_not()` operator instead.");
                if (is_one(c.arg(2))) return binary(c, cpu::Binary::RSub, Kind::Same, c.arg(0), c.arg(1));
                check_alpha("rsub", c.arg(2), c.arg(0), c.arg(1));
@@ -90,16 +101,21 @@ Record rsub{{.schema = {"rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=
                if (G.needs(0)) G.set(0, times_alpha(G.grad(), G.arg(2), true));
                if (G.needs(1)) G.set(1, G.grad());
              },
-             .flags = kFunction | kElementwise, .doc = "other - alpha * self."}};
+             .flags = kFunction | kElementwise,
+             .doc = "other - alpha * self."}};
 
 Record mul{{.schema = {"mul.Tensor(Tensor self, Tensor other) -> Tensor", "mul.Scalar(Tensor self, Scalar other) -> Tensor", "mul.Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},
-            .forward = [](Call& c) { binary(c, cpu::Binary::Mul, Kind::Same, c.arg(0), c.arg(1)); },
+            .forward = [](Call& c) {
+              binary(c, cpu::Binary::Mul, Kind::Same, c.arg(0), c.arg(1));
+            },
             .gradient = [](Grad& G) {
               Keep k;
               if (G.needs(0)) G.set(0, mul(G.grad(), vconj(G.value(1), k.list)));
               if (G.needs(1)) G.set(1, mul(G.grad(), vconj(G.value(0), k.list)));
             },
-            .save = save_in(0) | save_in(1) | kCross, .flags = kAll | kElementwise, .autocast = Autocast::Promote,
+            .save = save_in(0) | save_in(1) | kCross,
+            .flags = kAll | kElementwise,
+            .autocast = Autocast::Promote,
             .doc = "self * other, broadcast.\n\n>>> torch.mul(torch.tensor([1, 2]), 3)\ntensor([3, 6])"}};
 
 static Tensor value_tensor(const Value& v, DType t) { return v.is_tensor() ? v.tensor() : full(IntView(), v, t); }
@@ -120,7 +136,9 @@ static void divide(Call& c, int mode) {
 Record div{{.schema = {"div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode=None) -> Tensor",
                        "div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode=None) -> Tensor",
                        "div.Scalar_Tensor(Scalar self, Tensor other, *, str? rounding_mode=None) -> Tensor"},
-            .forward = [](Call& c) { divide(c, rounding_mode(c.arg(2))); },
+            .forward = [](Call& c) {
+              divide(c, rounding_mode(c.arg(2)));
+            },
             .gradient = [](Grad& G) {
               const Tensor& g = G.grad();
               if (!G.arg(2).is_none()) {
@@ -133,12 +151,20 @@ Record div{{.schema = {"div.Tensor_mode(Tensor self, Tensor other, *, str? round
               if (G.needs(0)) G.set(0, div(g, other));
               if (G.needs(1)) G.set(1, neg(g) * cj(div(div(value_tensor(G.value(0), G.out_dtype()), G.in(1)), G.in(1))));
             },
-            .save = save_in(0) | save_in(1), .flags = kAll | kElementwise, .autocast = Autocast::Promote,
+            .save = save_in(0) | save_in(1),
+            .flags = kAll | kElementwise,
+            .autocast = Autocast::Promote,
             .doc = "self / other; rounding_mode 'trunc' or 'floor' rounds the quotient."}};
 Record floor_divide{{.schema = {"floor_divide(Tensor self, Tensor other) -> Tensor", "floor_divide.Scalar(Tensor self, Scalar other) -> Tensor", "floor_divide.Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},
-                     .forward = [](Call& c) { divide(c, 2); },
-                     .gradient = [](Grad& G) { for (int k = 0; k < 2; ++k) if (G.needs(k)) G.set(k, mul(G.grad(), 0)); },
-                     .flags = kAll | kElementwise, .doc = "The quotient rounded down."}};
+                     .forward = [](Call& c) {
+                       divide(c, 2);
+                     },
+                     .gradient = [](Grad& G) {
+                       for (int k = 0; k < 2; ++k)
+                         if (G.needs(k)) G.set(k, mul(G.grad(), 0));
+                     },
+                     .flags = kAll | kElementwise,
+                     .doc = "The quotient rounded down."}};
 Record remainder{{.schema = {"remainder.Tensor(Tensor self, Tensor other) -> Tensor", "remainder.Scalar(Tensor self, Scalar other) -> Tensor",
                              "remainder.Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},
                   .forward = [](Call& c) {
@@ -150,7 +176,9 @@ Record remainder{{.schema = {"remainder.Tensor(Tensor self, Tensor other) -> Ten
                     if (G.needs(0)) G.set(0, G.grad());
                     if (G.needs(1)) G.set(1, neg(G.grad() * floor_divide(value_tensor(G.value(0), G.out_dtype()), G.in(1))));
                   },
-                  .save = save_in(0) | save_in(1) , .flags = kAll | kElementwise, .doc = "The remainder with the sign of other, as Python's %."}};
+                  .save = save_in(0) | save_in(1),
+                  .flags = kAll | kElementwise,
+                  .doc = "The remainder with the sign of other, as Python's %."}};
 Record fmod{{.schema = {"fmod.Tensor(Tensor self, Tensor other) -> Tensor", "fmod.Scalar(Tensor self, Scalar other) -> Tensor"},
              .forward = [](Call& c) {
                cpu::take_division_by_zero();
@@ -161,7 +189,9 @@ Record fmod{{.schema = {"fmod.Tensor(Tensor self, Tensor other) -> Tensor", "fmo
                if (G.needs(0)) G.set(0, G.grad());
                if (G.needs(1)) G.set(1, neg(G.grad() * div(G.in(0), G.in(1), "trunc")));
              },
-             .save = save_in(0) | save_in(1), .flags = kAll | kElementwise, .doc = "The remainder with the sign of self, as C's fmod."}};
+             .save = save_in(0) | save_in(1),
+             .flags = kAll | kElementwise,
+             .doc = "The remainder with the sign of self, as C's fmod."}};
 
 // ------------------------------------------------------------------------------------------------ powers
 
@@ -191,7 +221,8 @@ static void pow_gradient(Grad& G) {
       if (e.real() == 0 && e.imag() == 0) {
         G.set(0, zeros_like(x));
       } else {
-        Value less = e.tag == Value::ComplexTag ? Value(e.z[0] - 1, e.z[1]) : e.tag == Value::FloatTag ? Value(e.d - 1) : Value(e.integer() - 1);
+        Value less = e.tag == Value::ComplexTag ? Value(e.z[0] - 1, e.z[1]) : e.tag == Value::FloatTag ? Value(e.d - 1)
+                                                                                                       : Value(e.integer() - 1);
         Tensor d = mul(pow(x, less), e);
         G.set(0, g * cj(d));
       }
@@ -217,8 +248,13 @@ static void pow_gradient(Grad& G) {
 }
 Record pow{{.schema = {"pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
                        "pow.Scalar(Scalar self, Tensor exponent) -> Tensor"},
-            .forward = pow_forward, .gradient = pow_gradient, .save = save_in(0) | save_in(1) | save_out(0), .flags = kAll | kElementwise,
-            .autocast = Autocast::Float32, .nodes = {"PowBackward1", "PowBackward0", "PowBackward1"}, .doc = "self to the power exponent, broadcast."}};
+            .forward = pow_forward,
+            .gradient = pow_gradient,
+            .save = save_in(0) | save_in(1) | save_out(0),
+            .flags = kAll | kElementwise,
+            .autocast = Autocast::Float32,
+            .nodes = {"PowBackward1", "PowBackward0", "PowBackward1"},
+            .doc = "self to the power exponent, broadcast."}};
 
 // ------------------------------------------------------------------------------------------------ others with gradients
 
@@ -231,47 +267,62 @@ static void extremum(Call& c, cpu::Binary op) {
   refuse_complex(c);
   binary(c, op, Kind::Same, c.arg(0), c.arg(1));
 }
-#define EXTREMUM(NAME, OP, GRAD0, GRAD1, DOC)                                                         \
-  static void NAME##_gradient(Grad& G) {                                                              \
-    const Tensor& g = G.grad();                                                                       \
-    Tensor a = G.in(0), b = G.in(1);                                                                  \
-    if (G.needs(0)) G.set(0, GRAD0);                                                                  \
-    if (G.needs(1)) G.set(1, GRAD1);                                                                  \
-  }                                                                                                   \
-  Record NAME{{.schema = {#NAME "(Tensor self, Tensor other) -> Tensor"},                             \
-               .forward = [](Call& c) { extremum(c, cpu::Binary::OP); },                              \
-               .gradient = NAME##_gradient, .save = save_in(0) | save_in(1), .flags = kBoth | kOut | kElementwise, .doc = DOC}};
+#define EXTREMUM(NAME, OP, GRAD0, GRAD1, DOC)                             \
+  static void NAME##_gradient(Grad& G) {                                  \
+    const Tensor& g = G.grad();                                           \
+    Tensor a = G.in(0), b = G.in(1);                                      \
+    if (G.needs(0)) G.set(0, GRAD0);                                      \
+    if (G.needs(1)) G.set(1, GRAD1);                                      \
+  }                                                                       \
+  Record NAME{{.schema = {#NAME "(Tensor self, Tensor other) -> Tensor"}, \
+               .forward = [](Call& c) {                                   \
+                 extremum(c, cpu::Binary::OP);                            \
+               },                                                         \
+               .gradient = NAME##_gradient,                               \
+               .save = save_in(0) | save_in(1),                           \
+               .flags = kBoth | kOut | kElementwise,                      \
+               .doc = DOC}};
 #define BINARY(NAME, OP, KIND, SAVE, GRAD0, GRAD1, FLAGS, DOC)                                         \
   static void NAME##_gradient(Grad& G) {                                                               \
     const Tensor& g = G.grad();                                                                        \
     Tensor a = (SAVE) & save_in(0) ? G.in(0) : Tensor(), b = (SAVE) & save_in(1) ? G.in(1) : Tensor(); \
     Tensor y = (SAVE) & save_out(0) ? G.result() : Tensor();                                           \
-    (void)g; (void)a; (void)b; (void)y;                                                                \
+    (void)g;                                                                                           \
+    (void)a;                                                                                           \
+    (void)b;                                                                                           \
+    (void)y;                                                                                           \
     if (G.needs(0)) G.set(0, GRAD0);                                                                   \
     if (G.needs(1)) G.set(1, GRAD1);                                                                   \
   }                                                                                                    \
   Record NAME{{.schema = {#NAME "(Tensor self, Tensor other) -> Tensor"},                              \
-               .forward = [](Call& c) { binary(c, cpu::Binary::OP, Kind::KIND, c.arg(0), c.arg(1)); }, \
-               .gradient = NAME##_gradient, .save = SAVE, .flags = (FLAGS) | kElementwise, .doc = DOC}};
+               .forward = [](Call& c) {                                                                \
+                 binary(c, cpu::Binary::OP, Kind::KIND, c.arg(0), c.arg(1));                           \
+               },                                                                                      \
+               .gradient = NAME##_gradient,                                                            \
+               .save = SAVE,                                                                           \
+               .flags = (FLAGS) | kElementwise,                                                        \
+               .doc = DOC}};
 constexpr uint32_t kBothIn = save_in(0) | save_in(1);
 static Tensor as(const Tensor& mask, const Tensor& like) { return to_dtype(mask, like.dtype()); }
-EXTREMUM(maximum, Maximum, where(eq(a, b), g / 2, g * as(ge(a, b), g)), where(eq(a, b), g / 2, g * as(lt(a, b), g)), "The larger of each pair; NaN wins.")
-EXTREMUM(minimum, Minimum, where(eq(a, b), g / 2, g * as(le(a, b), g)), where(eq(a, b), g / 2, g * as(gt(a, b), g)), "The smaller of each pair; NaN wins.")
-EXTREMUM(fmax, Fmax, g * as(logical_or(ge(a, b), isnan(b)), g), g * as(logical_not(logical_or(ge(a, b), isnan(b))), g), "The larger of each pair; a number wins over NaN.")
-EXTREMUM(fmin, Fmin, g * as(logical_or(le(a, b), isnan(b)), g), g * as(logical_not(logical_or(le(a, b), isnan(b))), g), "The smaller of each pair; a number wins over NaN.")
-BINARY(atan2, Atan2, Float, kBothIn, g * (b / (a * a + b * b)), g * (neg(a) / (a * a + b * b)), kAll, "The angle of the point (other, self).")
-BINARY(hypot, Hypot, Same, kBothIn | kSaveResult, g * (a / y), g * (b / y), kAll, "sqrt(self^2 + other^2).")
+EXTREMUM(maximum, Maximum, where(eq(a, b), g / 2, g* as(ge(a, b), g)), where(eq(a, b), g / 2, g* as(lt(a, b), g)), "The larger of each pair; NaN wins.")
+EXTREMUM(minimum, Minimum, where(eq(a, b), g / 2, g* as(le(a, b), g)), where(eq(a, b), g / 2, g* as(gt(a, b), g)), "The smaller of each pair; NaN wins.")
+EXTREMUM(fmax, Fmax, g* as(logical_or(ge(a, b), isnan(b)), g), g* as(logical_not(logical_or(ge(a, b), isnan(b))), g), "The larger of each pair; a number wins over NaN.")
+EXTREMUM(fmin, Fmin, g* as(logical_or(le(a, b), isnan(b)), g), g* as(logical_not(logical_or(le(a, b), isnan(b))), g), "The smaller of each pair; a number wins over NaN.")
+BINARY(atan2, Atan2, Float, kBothIn, g*(b / (a * a + b * b)), g*(neg(a) / (a * a + b * b)), kAll, "The angle of the point (other, self).")
+BINARY(hypot, Hypot, Same, kBothIn | kSaveResult, g*(a / y), g*(b / y), kAll, "sqrt(self^2 + other^2).")
 BINARY(nextafter, Nextafter, Same, 0, g, g * 0, kAll, "The next floating-point number from self towards other.")
-BINARY(logaddexp, Logaddexp, Same, kBothIn | kSaveResult, g * cj(exp(a - y)), g * cj(exp(b - y)), kBoth | kOut, "log(exp(self) + exp(other)).")
-BINARY(logaddexp2, Logaddexp2, Same, kBothIn | kSaveResult, g * exp((a - y) * 0.69314718055994530942), g * exp((b - y) * 0.69314718055994530942), kBoth | kOut, "log2(2^self + 2^other).")
-BINARY(igamma, Igamma, Float, kBothIn, mul(g, full(IntView(), std::numeric_limits<double>::quiet_NaN(), g.dtype())), g * exp((a - 1) * log(b) - b - lgamma(a)), kAll, "The regularised lower incomplete gamma function.")
+BINARY(logaddexp, Logaddexp, Same, kBothIn | kSaveResult, g* cj(exp(a - y)), g* cj(exp(b - y)), kBoth | kOut, "log(exp(self) + exp(other)).")
+BINARY(logaddexp2, Logaddexp2, Same, kBothIn | kSaveResult, g* exp((a - y) * 0.69314718055994530942), g* exp((b - y) * 0.69314718055994530942), kBoth | kOut, "log2(2^self + 2^other).")
+BINARY(igamma, Igamma, Float, kBothIn, mul(g, full(IntView(), std::numeric_limits<double>::quiet_NaN(), g.dtype())), g* exp((a - 1) * log(b) - b - lgamma(a)), kAll, "The regularised lower incomplete gamma function.")
 BINARY(igammac, Igammac, Float, kBothIn, mul(g, full(IntView(), std::numeric_limits<double>::quiet_NaN(), g.dtype())), neg(g) * exp((a - 1) * log(b) - b - lgamma(a)), kAll, "The regularised upper incomplete gamma function.")
 BINARY(gcd, Gcd, Same, 0, g, g, kAll, "The greatest common divisor.")
 BINARY(lcm, Lcm, Same, 0, g, g, kAll, "The least common multiple.")
 BINARY(heaviside, Heaviside, Same, 0, g * 0, g * 0, kAll, "0 where self < 0, other where it is 0, 1 where it is positive.")
 
 Record copysign{{.schema = {"copysign.Tensor(Tensor self, Tensor other) -> Tensor", "copysign.Scalar(Tensor self, Scalar other) -> Tensor"},
-                 .forward = [](Call& c) { binary(c, cpu::Binary::Copysign, Kind::Float, c.arg(0), c.arg(1)); },
+                 .forward = [](Call& c) {
+                   binary(c, cpu::Binary::Copysign, Kind::Float, c.arg(0), c.arg(1));
+                 },
                  .gradient = [](Grad& G) {
                    const Tensor& g = G.grad();
                    if (G.needs(0)) {
@@ -281,37 +332,51 @@ Record copysign{{.schema = {"copysign.Tensor(Tensor self, Tensor other) -> Tenso
                    }
                    if (G.needs(1)) G.set(1, g * 0);
                  },
-                 .save = save_in(0) | save_out(0), .flags = kAll | kElementwise, .doc = "self with the sign of other."}};
+                 .save = save_in(0) | save_out(0),
+                 .flags = kAll | kElementwise,
+                 .doc = "self with the sign of other."}};
 
-#define XLOG(NAME, OP, OTHER_GRADIENT, LOG, FLAGS, DOC)                                                \
-  static void NAME##_gradient(Grad& G) {                                                               \
-    const Tensor& g = G.grad();                                                                        \
-    Tensor a = value_tensor(G.value(0), G.out_dtype()), b = value_tensor(G.value(1), G.out_dtype());   \
-    if (G.needs(0)) G.set(0, where(logical_and(eq(a, 0), le(b, LOG##_edge)), zeros_like_sizes({}, G.out_dtype()), g * LOG(b))); \
-    if (G.needs(1)) G.set(1, g * (OTHER_GRADIENT));                                                    \
-  }                                                                                                    \
+#define XLOG(NAME, OP, OTHER_GRADIENT, LOG, FLAGS, DOC)                                                                                     \
+  static void NAME##_gradient(Grad& G) {                                                                                                    \
+    const Tensor& g = G.grad();                                                                                                             \
+    Tensor a = value_tensor(G.value(0), G.out_dtype()), b = value_tensor(G.value(1), G.out_dtype());                                        \
+    if (G.needs(0)) G.set(0, where(logical_and(eq(a, 0), le(b, LOG##_edge)), zeros_like_sizes({}, G.out_dtype()), g * LOG(b)));             \
+    if (G.needs(1)) G.set(1, g * (OTHER_GRADIENT));                                                                                         \
+  }                                                                                                                                         \
   Record NAME{{.schema = {#NAME ".Tensor(Tensor self, Tensor other) -> Tensor", #NAME ".Scalar_Other(Tensor self, Scalar other) -> Tensor", \
-                          #NAME ".Scalar_Self(Scalar self, Tensor other) -> Tensor"},                  \
-               .forward = [](Call& c) { binary(c, cpu::Binary::OP, Kind::Float, c.arg(0), c.arg(1)); }, \
-               .gradient = NAME##_gradient, .save = kBothIn, .flags = (FLAGS) | kElementwise, .doc = DOC}};
+                          #NAME ".Scalar_Self(Scalar self, Tensor other) -> Tensor"},                                                       \
+               .forward = [](Call& c) {                                                                                                     \
+                 binary(c, cpu::Binary::OP, Kind::Float, c.arg(0), c.arg(1));                                                               \
+               },                                                                                                                           \
+               .gradient = NAME##_gradient,                                                                                                 \
+               .save = kBothIn,                                                                                                             \
+               .flags = (FLAGS) | kElementwise,                                                                                             \
+               .doc = DOC}};
 constexpr double log_edge = 0, log1p_edge = -1;
 XLOG(xlogy, Xlogy, a / b, log, kAll, "self * log(other), 0 where self is 0.")
 XLOG(special_xlog1py, Xlog1py, a / (b + 1), log1p, kFunction | kOut | kSpecial, "self * log1p(other), 0 where self is 0.")
 Record special_zeta{{.schema = {"special_zeta(Tensor self, Tensor other) -> Tensor", "special_zeta.other_scalar(Tensor self, Scalar other) -> Tensor",
                                 "special_zeta.self_scalar(Scalar self, Tensor other) -> Tensor"},
-                     .forward = [](Call& c) { binary(c, cpu::Binary::Zeta, Kind::Float, c.arg(0), c.arg(1)); },
+                     .forward = [](Call& c) {
+                       binary(c, cpu::Binary::Zeta, Kind::Float, c.arg(0), c.arg(1));
+                     },
                      .gradient = [](Grad& G) {
                        FL_CHECK_KIND(NotImplemented, !G.needs(0), "the derivative for 'zeta' is not implemented.");
                        Tensor q = G.in(1), x = value_tensor(G.value(0), G.out_dtype());
                        G.set(1, G.grad() * neg(x) * special_zeta(x + 1, q));
                      },
-                     .save = kBothIn, .flags = kFunction | kOut | kElementwise | kSpecial, .doc = "The Hurwitz zeta function."}};
+                     .save = kBothIn,
+                     .flags = kFunction | kOut | kElementwise | kSpecial,
+                     .doc = "The Hurwitz zeta function."}};
 
-#define POLYNOMIAL(NAME, OP, DOC)                                                                                                  \
+#define POLYNOMIAL(NAME, OP, DOC)                                                                                                                  \
   Record special_##NAME{{.schema = {"special_" #NAME "(Tensor x, Tensor n) -> Tensor", "special_" #NAME ".n_scalar(Tensor x, Scalar n) -> Tensor", \
-                                    "special_" #NAME ".x_scalar(Scalar x, Tensor n) -> Tensor"},                                     \
-                         .forward = [](Call& c) { binary(c, cpu::Binary::OP, Kind::Float, c.arg(0), c.arg(1)); },                    \
-                         .flags = kFunction | kOut | kElementwise | kSpecial, .doc = DOC}};
+                                    "special_" #NAME ".x_scalar(Scalar x, Tensor n) -> Tensor"},                                                   \
+                         .forward = [](Call& c) {                                                                                                  \
+                           binary(c, cpu::Binary::OP, Kind::Float, c.arg(0), c.arg(1));                                                            \
+                         },                                                                                                                        \
+                         .flags = kFunction | kOut | kElementwise | kSpecial,                                                                      \
+                         .doc = DOC}};
 POLYNOMIAL(chebyshev_polynomial_t, ChebyshevT, "Chebyshev polynomial of the first kind of degree n.")
 POLYNOMIAL(chebyshev_polynomial_u, ChebyshevU, "Chebyshev polynomial of the second kind.")
 POLYNOMIAL(chebyshev_polynomial_v, ChebyshevV, "Chebyshev polynomial of the third kind.")
@@ -327,28 +392,38 @@ POLYNOMIAL(legendre_polynomial_p, LegendreP, "Legendre polynomial.")
 
 // ------------------------------------------------------------------------------------------------ comparison, logic, bits
 
-#define COMPARE(NAME, OP, DOC)                                                                                            \
+#define COMPARE(NAME, OP, DOC)                                                                                                         \
   Record NAME{{.schema = {#NAME ".Tensor(Tensor self, Tensor other) -> Tensor", #NAME ".Scalar(Tensor self, Scalar other) -> Tensor"}, \
-               .forward = [](Call& c) { binary(c, cpu::Binary::OP, Kind::Compare, c.arg(0), c.arg(1)); },                  \
-               .flags = kAll | kElementwise | kNoGrad, .autocast = Autocast::Promote, .doc = DOC}};
+               .forward = [](Call& c) {                                                                                                \
+                 binary(c, cpu::Binary::OP, Kind::Compare, c.arg(0), c.arg(1));                                                        \
+               },                                                                                                                      \
+               .flags = kAll | kElementwise | kNoGrad,                                                                                 \
+               .autocast = Autocast::Promote,                                                                                          \
+               .doc = DOC}};
 COMPARE(eq, Eq, "True where the elements are equal.")
 COMPARE(ne, Ne, "True where the elements differ.")
 COMPARE(lt, Lt, "True where self < other.")
 COMPARE(le, Le, "True where self <= other.")
 COMPARE(gt, Gt, "True where self > other.")
 COMPARE(ge, Ge, "True where self >= other.")
-#define LOGICAL(NAME, OP, DOC)                                                                              \
-  Record NAME{{.schema = {#NAME "(Tensor self, Tensor other) -> Tensor"},                                   \
-               .forward = [](Call& c) { binary(c, cpu::Binary::OP, Kind::Compare, c.arg(0), c.arg(1)); },   \
-               .flags = kAll | kElementwise | kNoGrad, .doc = DOC}};
+#define LOGICAL(NAME, OP, DOC)                                                  \
+  Record NAME{{.schema = {#NAME "(Tensor self, Tensor other) -> Tensor"},       \
+               .forward = [](Call& c) {                                         \
+                 binary(c, cpu::Binary::OP, Kind::Compare, c.arg(0), c.arg(1)); \
+               },                                                               \
+               .flags = kAll | kElementwise | kNoGrad,                          \
+               .doc = DOC}};
 LOGICAL(logical_and, LogicalAnd, "True where both elements are non-zero.")
 LOGICAL(logical_or, LogicalOr, "True where an element is non-zero.")
 LOGICAL(logical_xor, LogicalXor, "True where exactly one element is non-zero.")
-#define BITS(NAME, OP, DOC)                                                                                                              \
-  Record NAME{{.schema = {#NAME ".Tensor(Tensor self, Tensor other) -> Tensor", #NAME ".Scalar(Tensor self, Scalar other) -> Tensor",    \
-                          #NAME ".Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},                                                  \
-               .forward = [](Call& c) { binary(c, cpu::Binary::OP, Kind::Same, c.arg(0), c.arg(1)); },                                   \
-               .flags = kAll | kElementwise | kNoGrad, .doc = DOC}};
+#define BITS(NAME, OP, DOC)                                                                                                           \
+  Record NAME{{.schema = {#NAME ".Tensor(Tensor self, Tensor other) -> Tensor", #NAME ".Scalar(Tensor self, Scalar other) -> Tensor", \
+                          #NAME ".Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},                                               \
+               .forward = [](Call& c) {                                                                                               \
+                 binary(c, cpu::Binary::OP, Kind::Same, c.arg(0), c.arg(1));                                                          \
+               },                                                                                                                     \
+               .flags = kAll | kElementwise | kNoGrad,                                                                                \
+               .doc = DOC}};
 BITS(bitwise_and, BitAnd, "Bitwise and; for Bool the logical and.")
 BITS(bitwise_or, BitOr, "Bitwise or.")
 BITS(bitwise_xor, BitXor, "Bitwise exclusive or.")

@@ -28,18 +28,26 @@ Record fill_{{.schema = {"fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(
                 if (G.needs(0)) G.set(0, zeros_like(G.grad()));
                 if (G.needs(1)) G.set(1, sum(G.grad()));
               },
-              .flags = kBoth | kInplaceOnly, .doc = "Sets every element to value."}};
+              .flags = kBoth | kInplaceOnly,
+              .doc = "Sets every element to value."}};
 Record zero_{{.schema = {"zero_(Tensor(a!) self) -> Tensor(a!)"},
-              .forward = [](Call& c) { fill_values(c.tensor(0), Value(0)); c.ret(c.tensor(0)); },
-              .gradient = [](Grad& G) { G.set(0, zeros_like(G.grad())); },
-              .flags = kBoth | kInplaceOnly, .doc = "Sets every element to zero."}};
+              .forward = [](Call& c) {
+                fill_values(c.tensor(0), Value(0));
+                c.ret(c.tensor(0));
+              },
+              .gradient = [](Grad& G) {
+                G.set(0, zeros_like(G.grad()));
+              },
+              .flags = kBoth | kInplaceOnly,
+              .doc = "Sets every element to zero."}};
 Record copy_{{.schema = {"copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)"},
               .forward = [](Call& c) {
                 Tensor src = c.tensor(1);
                 const Tensor& dst = c.tensor(0);
                 Dims shape = broadcast_shapes(dst.sizes(), src.sizes());
                 FL_CHECK(IntView(shape) == dst.sizes(), "output with shape ", dst.sizes(), " doesn't match the broadcast shape ", shape);
-                FL_CHECK(!has_internal_overlap(dst.sizes(), dst.strides()), "unsupported operation: more than one element of the written-to tensor refers to a "
+                FL_CHECK(!has_internal_overlap(dst.sizes(), dst.strides()),
+                         "unsupported operation: more than one element of the written-to tensor refers to a "
                          "single memory location. Please clone() the tensor before performing the operation.");
                 if (may_overlap(*dst.get(), *src.get()) && !same_view(*dst.get(), *src.get())) src = copy_of(src);
                 copy_values(dst, src);
@@ -53,15 +61,21 @@ Record copy_{{.schema = {"copy_(Tensor(a!) self, Tensor src, bool non_blocking=F
                   G.set(1, g);
                 }
               },
-              .flags = kMethod | kInplaceOnly, .nodes = {"CopyBackwards"}, .doc = "Copies src, broadcast and converted, into self."}};
+              .flags = kMethod | kInplaceOnly,
+              .nodes = {"CopyBackwards"},
+              .doc = "Copies src, broadcast and converted, into self."}};
 Record to_dtype{{.schema = {"_to_dtype(Tensor self, ScalarType dtype) -> Tensor"},
-                 .forward = [](Call& c) { c.ret(cast_of(c.tensor(0), c.dtype(1))); },
+                 .forward = [](Call& c) {
+                   c.ret(cast_of(c.tensor(0), c.dtype(1)));
+                 },
                  .gradient = [](Grad& G) {
                    Tensor g = G.grad();
                    if (is_complex(g.dtype()) && !is_complex(G.dtype(0))) g = real(g);
                    G.set(0, to_dtype(g, G.dtype(0)));
                  },
-                 .flags = kPrivate | kElementwise, .nodes = {"ToCopyBackward0"}, .doc = "self converted to dtype; self itself if it has it."}};
+                 .flags = kPrivate | kElementwise,
+                 .nodes = {"ToCopyBackward0"},
+                 .doc = "self converted to dtype; self itself if it has it."}};
 
 Tensor sum_to(const Tensor& g, IntView sizes) {
   if (g.sizes() == sizes) return g;
@@ -91,13 +105,23 @@ static void part(Call& c, cpu::Unary op) {
   c.ret(v);
 }
 Record real{{.schema = {"real(Tensor(a) self) -> Tensor(a)"},
-             .forward = [](Call& c) { part(c, cpu::Unary::Real); },
-             .gradient = [](Grad& G) { G.set(0, to_dtype(G.grad(), G.dtype(0))); },
-             .flags = kFunction | kViewOp, .doc = "A view of the real parts."}};
+             .forward = [](Call& c) {
+               part(c, cpu::Unary::Real);
+             },
+             .gradient = [](Grad& G) {
+               G.set(0, to_dtype(G.grad(), G.dtype(0)));
+             },
+             .flags = kFunction | kViewOp,
+             .doc = "A view of the real parts."}};
 Record imag{{.schema = {"imag(Tensor(a) self) -> Tensor(a)"},
-             .forward = [](Call& c) { part(c, cpu::Unary::Imag); },
-             .gradient = [](Grad& G) { G.set(0, mul(to_dtype(G.grad(), G.dtype(0)), Value(0.0, 1.0))); },
-             .flags = kFunction | kViewOp, .doc = "A view of the imaginary parts."}};
+             .forward = [](Call& c) {
+               part(c, cpu::Unary::Imag);
+             },
+             .gradient = [](Grad& G) {
+               G.set(0, mul(to_dtype(G.grad(), G.dtype(0)), Value(0.0, 1.0)));
+             },
+             .flags = kFunction | kViewOp,
+             .doc = "A view of the imaginary parts."}};
 Record complex{{.schema = {"complex(Tensor real, Tensor imag) -> Tensor"},
                 .forward = [](Call& c) {
                   const Tensor &re = c.tensor(0), &im = c.tensor(1);
@@ -119,7 +143,8 @@ Record complex{{.schema = {"complex(Tensor real, Tensor imag) -> Tensor"},
                   if (G.needs(0)) G.set(0, real(G.grad()));
                   if (G.needs(1)) G.set(1, imag(G.grad()));
                 },
-                .flags = kFunction | kOut, .doc = "real + i imag."}};
+                .flags = kFunction | kOut,
+                .doc = "real + i imag."}};
 
 // ------------------------------------------------------------------------------------------------ selection and clamping
 
@@ -137,7 +162,9 @@ Record where{{.schema = {"where.self(Tensor condition, Tensor self, Tensor other
                 if (G.needs(1)) G.set(1, where(mask, G.grad(), zero));
                 if (G.needs(2)) G.set(2, where(mask, zero, G.grad()));
               },
-              .save = save_in(0), .flags = kFunction | kOut | kElementwise, .doc = "self where condition holds, other elsewhere."}};
+              .save = save_in(0),
+              .flags = kFunction | kOut | kElementwise,
+              .doc = "self where condition holds, other elsewhere."}};
 
 static void clamp_forward(Call& c) {
   const Value &lo = c.arg(1), &hi = c.arg(2);
@@ -152,7 +179,8 @@ static void clamp_forward(Call& c) {
   DType t = promoted(Kind::Same, v, 3), compute = loop_type(t);
   FL_CHECK_KIND(NotImplemented, t != DType::Bool, "\"clamp_scalar_cpu\" not implemented for 'Bool'");
   // NaN bounds make everything NaN; a maximum below the minimum wins
-  cpu::Unary op = lo.is_none() ? cpu::Unary::ClampMax : hi.is_none() ? cpu::Unary::ClampMin : cpu::Unary::ClampScalar;
+  cpu::Unary op = lo.is_none() ? cpu::Unary::ClampMax : hi.is_none() ? cpu::Unary::ClampMin
+                                                                     : cpu::Unary::ClampScalar;
   cpu::Loop loop = cpu::pointwise_kernels().unary[int(op)][int(compute)];
   if (!loop) not_offered(c.op, t);
   char params[32];
@@ -175,8 +203,12 @@ static void clamp_gradient(Grad& G) {
   if (G.is_tensor(2) && G.needs(2)) G.set(2, where(has_lo ? logical_or(gt(x, hi), lt(hi.tensor(), lo)) : gt(x, hi), g, zero));
 }
 Record clamp{{.schema = {"clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", "clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor"},
-              .forward = clamp_forward, .gradient = clamp_gradient, .save = save_in(0) | save_in(1) | save_in(2), .flags = kAll | kElementwise,
-              .nodes = {"ClampBackward1", "ClampBackward0"}, .doc = "Each element limited to [min, max].\n\n>>> torch.clamp(torch.tensor([-1, 0, 5]), 0, 3)\ntensor([0, 0, 3])"}};
+              .forward = clamp_forward,
+              .gradient = clamp_gradient,
+              .save = save_in(0) | save_in(1) | save_in(2),
+              .flags = kAll | kElementwise,
+              .nodes = {"ClampBackward1", "ClampBackward0"},
+              .doc = "Each element limited to [min, max].\n\n>>> torch.clamp(torch.tensor([-1, 0, 5]), 0, 3)\ntensor([0, 0, 3])"}};
 Record clamp_min{{.schema = {"clamp_min(Tensor self, Scalar min) -> Tensor", "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor"},
                   .forward = [](Call& c) {
                     FL_CHECK(!is_complex(c.tensor(0).dtype()), "clamp is not supported for complex types");
@@ -188,7 +220,9 @@ Record clamp_min{{.schema = {"clamp_min(Tensor self, Scalar min) -> Tensor", "cl
                     if (G.needs(0)) G.set(0, where(logical_or(ge(x, lo), isnan(x)), G.grad(), zero));
                     if (G.is_tensor(1) && G.needs(1)) G.set(1, where(lt(x, lo), G.grad(), zero));
                   },
-                  .save = save_in(0) | save_in(1), .flags = kAll | kElementwise, .doc = "Each element raised to at least min."}};
+                  .save = save_in(0) | save_in(1),
+                  .flags = kAll | kElementwise,
+                  .doc = "Each element raised to at least min."}};
 Record clamp_max{{.schema = {"clamp_max(Tensor self, Scalar max) -> Tensor", "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor"},
                   .forward = [](Call& c) {
                     FL_CHECK(!is_complex(c.tensor(0).dtype()), "clamp is not supported for complex types");
@@ -200,7 +234,9 @@ Record clamp_max{{.schema = {"clamp_max(Tensor self, Scalar max) -> Tensor", "cl
                     if (G.needs(0)) G.set(0, where(logical_or(le(x, hi), isnan(x)), G.grad(), zero));
                     if (G.is_tensor(1) && G.needs(1)) G.set(1, where(gt(x, hi), G.grad(), zero));
                   },
-                  .save = save_in(0) | save_in(1), .flags = kAll | kElementwise, .doc = "Each element lowered to at most max."}};
+                  .save = save_in(0) | save_in(1),
+                  .flags = kAll | kElementwise,
+                  .doc = "Each element lowered to at most max."}};
 
 // ------------------------------------------------------------------------------------------------ three operands
 
@@ -230,7 +266,10 @@ Record lerp{{.schema = {"lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> 
                  if (G.needs(1)) G.set(1, mul(g, wc));
                }
              },
-             .save = save_in(0) | save_in(1) | save_in(2), .flags = kAll | kElementwise, .nodes = {"LerpBackward0", "LerpBackward1"}, .doc = "self + weight (end - self)."}};
+             .save = save_in(0) | save_in(1) | save_in(2),
+             .flags = kAll | kElementwise,
+             .nodes = {"LerpBackward0", "LerpBackward1"},
+             .doc = "self + weight (end - self)."}};
 static void check_value(const Call& c) {
   Value v[3] = {c.arg(0), c.arg(1), c.arg(2)};
   DType t = promoted(Kind::Same, v, 3);
@@ -248,14 +287,18 @@ Record addcmul{{.schema = {"addcmul(Tensor self, Tensor tensor1, Tensor tensor2,
                   if (G.needs(1)) G.set(1, times_value(g, G.arg(3)) * conj_if(G.in(2)));
                   if (G.needs(2)) G.set(2, times_value(g, G.arg(3)) * conj_if(G.in(1)));
                 },
-                .save = save_in(1) | save_in(2), .flags = kAll | kElementwise, .autocast = Autocast::Promote, .doc = "self + value tensor1 tensor2."}};
+                .save = save_in(1) | save_in(2),
+                .flags = kAll | kElementwise,
+                .autocast = Autocast::Promote,
+                .doc = "self + value tensor1 tensor2."}};
 Tensor times_value(const Tensor& g, const Value& v) {
   if (v.tag == Value::ComplexTag) return mul(g, Value(v.z[0], -v.z[1]));
   return v.real() == 1 ? g : mul(g, v);
 }
 Record addcdiv{{.schema = {"addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor"},
                 .forward = [](Call& c) {
-                  FL_CHECK(is_differentiable(c.tensor(1).dtype()) || is_differentiable(c.tensor(2).dtype()), "Integer division with addcdiv is no longer supported, and in a "
+                  FL_CHECK(is_differentiable(c.tensor(1).dtype()) || is_differentiable(c.tensor(2).dtype()),
+                           "Integer division with addcdiv is no longer supported, and in a "
                            "future  release addcdiv will perform a true division of tensor1 and tensor2.");
                   ternary(c, cpu::Ternary::Addcdiv, Kind::Same, c.arg(0), c.arg(1), c.arg(2), &c.arg(3), 1);
                 },
@@ -266,7 +309,10 @@ Record addcdiv{{.schema = {"addcdiv(Tensor self, Tensor tensor1, Tensor tensor2,
                   if (G.needs(1)) G.set(1, times_value(g, G.arg(3)) / conj_if(b));
                   if (G.needs(2)) G.set(2, neg(times_value(g, G.arg(3))) * conj_if(G.in(1) / (b * b)));
                 },
-                .save = save_in(1) | save_in(2), .flags = kAll | kElementwise, .autocast = Autocast::Promote, .doc = "self + value tensor1 / tensor2."}};
+                .save = save_in(1) | save_in(2),
+                .flags = kAll | kElementwise,
+                .autocast = Autocast::Promote,
+                .doc = "self + value tensor1 / tensor2."}};
 
 // ------------------------------------------------------------------------------------------------ activations with constants
 
@@ -283,7 +329,9 @@ static void binary_with(Call& c, cpu::Binary op, int first, int n) {
 constexpr uint32_t kActivation = kFunction | kInplace | kOut | kNn | kElementwise, kHidden = kPrivate | kElementwise;
 
 Record softplus_backward{{.schema = {"softplus_backward(Tensor grad_output, Tensor self, Scalar beta, Scalar threshold) -> Tensor"},
-                          .forward = [](Call& c) { binary_with(c, cpu::Binary::SoftplusGrad, 2, 2); },
+                          .forward = [](Call& c) {
+                            binary_with(c, cpu::Binary::SoftplusGrad, 2, 2);
+                          },
                           .gradient = [](Grad& G) {
                             Tensor g = G.in(0), x = G.in(1);
                             if (G.needs(0)) G.set(0, softplus_backward(G.grad(), x, G.arg(2), G.arg(3)));
@@ -292,24 +340,43 @@ Record softplus_backward{{.schema = {"softplus_backward(Tensor grad_output, Tens
                               G.set(1, G.grad() * g * where(gt(x * G.arg(2), G.arg(3)), zeros_like(x), d));
                             }
                           },
-                          .save = save_in(0) | save_in(1), .flags = kHidden}};
+                          .save = save_in(0) | save_in(1),
+                          .flags = kHidden}};
 Record softplus{{.schema = {"softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor"},
-                 .forward = [](Call& c) { unary_with(c, cpu::Unary::Softplus, 1, 2); },
-                 .gradient = [](Grad& G) { G.set(0, softplus_backward(G.grad(), G.in(0), G.arg(1), G.arg(2))); },
-                 .save = kSaveSelf, .flags = kFunction | kOut | kNn | kElementwise, .autocast = Autocast::Float32, .doc = "log(1 + exp(beta x)) / beta, and x where beta x > threshold."}};
+                 .forward = [](Call& c) {
+                   unary_with(c, cpu::Unary::Softplus, 1, 2);
+                 },
+                 .gradient = [](Grad& G) {
+                   G.set(0, softplus_backward(G.grad(), G.in(0), G.arg(1), G.arg(2)));
+                 },
+                 .save = kSaveSelf,
+                 .flags = kFunction | kOut | kNn | kElementwise,
+                 .autocast = Autocast::Float32,
+                 .doc = "log(1 + exp(beta x)) / beta, and x where beta x > threshold."}};
 Record leaky_relu_backward{{.schema = {"leaky_relu_backward(Tensor grad_output, Tensor self, Scalar negative_slope) -> Tensor"},
-                            .forward = [](Call& c) { binary_with(c, cpu::Binary::LeakyReluGrad, 2, 1); },
+                            .forward = [](Call& c) {
+                              binary_with(c, cpu::Binary::LeakyReluGrad, 2, 1);
+                            },
                             .gradient = [](Grad& G) {
                               if (G.needs(0)) G.set(0, leaky_relu_backward(G.grad(), G.in(1), G.arg(2)));
                               if (G.needs(1)) G.set(1, zeros_like(G.in(1)));
                             },
-                            .save = save_in(1), .flags = kHidden}};
+                            .save = save_in(1),
+                            .flags = kHidden}};
 Record leaky_relu{{.schema = {"leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor"},
-                   .forward = [](Call& c) { unary_with(c, cpu::Unary::LeakyRelu, 1, 1); },
-                   .gradient = [](Grad& G) { G.set(0, leaky_relu_backward(G.grad(), G.in(0), G.arg(1))); },
-                   .save = kSaveSelf, .flags = kActivation, .doc = "x where x > 0, negative_slope x elsewhere."}};
+                   .forward = [](Call& c) {
+                     unary_with(c, cpu::Unary::LeakyRelu, 1, 1);
+                   },
+                   .gradient = [](Grad& G) {
+                     G.set(0, leaky_relu_backward(G.grad(), G.in(0), G.arg(1)));
+                   },
+                   .save = kSaveSelf,
+                   .flags = kActivation,
+                   .doc = "x where x > 0, negative_slope x elsewhere."}};
 Record elu_backward{{.schema = {"elu_backward(Tensor grad_output, Tensor self, Scalar alpha, Scalar scale, Scalar input_scale) -> Tensor"},
-                     .forward = [](Call& c) { binary_with(c, cpu::Binary::EluGrad, 2, 3); },
+                     .forward = [](Call& c) {
+                       binary_with(c, cpu::Binary::EluGrad, 2, 3);
+                     },
                      .gradient = [](Grad& G) {
                        Tensor g = G.in(0), x = G.in(1);
                        if (G.needs(0)) G.set(0, elu_backward(G.grad(), x, G.arg(2), G.arg(3), G.arg(4)));
@@ -318,54 +385,90 @@ Record elu_backward{{.schema = {"elu_backward(Tensor grad_output, Tensor self, S
                          G.set(1, G.grad() * g * where(le(x, 0), exp(x * G.arg(4)) * a, zeros_like(x)));
                        }
                      },
-                     .save = save_in(0) | save_in(1), .flags = kHidden}};
+                     .save = save_in(0) | save_in(1),
+                     .flags = kHidden}};
 Record elu{{.schema = {"elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor"},
-            .forward = [](Call& c) { unary_with(c, cpu::Unary::Elu, 1, 3); },
-            .gradient = [](Grad& G) { G.set(0, elu_backward(G.grad(), G.in(0), G.arg(1), G.arg(2), G.arg(3))); },
-            .save = kSaveSelf, .flags = kActivation, .doc = "x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert et al. 2015)."}};
+            .forward = [](Call& c) {
+              unary_with(c, cpu::Unary::Elu, 1, 3);
+            },
+            .gradient = [](Grad& G) {
+              G.set(0, elu_backward(G.grad(), G.in(0), G.arg(1), G.arg(2), G.arg(3)));
+            },
+            .save = kSaveSelf,
+            .flags = kActivation,
+            .doc = "x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert et al. 2015)."}};
 Record hardtanh_backward{{.schema = {"hardtanh_backward(Tensor grad_output, Tensor self, Scalar min_val, Scalar max_val) -> Tensor"},
-                          .forward = [](Call& c) { binary_with(c, cpu::Binary::HardtanhGrad, 2, 2); },
+                          .forward = [](Call& c) {
+                            binary_with(c, cpu::Binary::HardtanhGrad, 2, 2);
+                          },
                           .gradient = [](Grad& G) {
                             if (G.needs(0)) G.set(0, hardtanh_backward(G.grad(), G.in(1), G.arg(2), G.arg(3)));
                             if (G.needs(1)) G.set(1, zeros_like(G.in(1)));
                           },
-                          .save = save_in(1), .flags = kHidden}};
+                          .save = save_in(1),
+                          .flags = kHidden}};
 Record hardtanh{{.schema = {"hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor"},
                  .forward = [](Call& c) {
                    FL_CHECK(c.tensor(0).dtype() != DType::Bool, "Bool inputs not supported for hardtanh");
                    unary_with(c, cpu::Unary::ClampScalar, 1, 2);
                  },
-                 .gradient = [](Grad& G) { G.set(0, hardtanh_backward(G.grad(), G.in(0), G.arg(1), G.arg(2))); },
-                 .save = kSaveSelf, .flags = kActivation, .doc = "x limited to [min_val, max_val]."}};
+                 .gradient = [](Grad& G) {
+                   G.set(0, hardtanh_backward(G.grad(), G.in(0), G.arg(1), G.arg(2)));
+                 },
+                 .save = kSaveSelf,
+                 .flags = kActivation,
+                 .doc = "x limited to [min_val, max_val]."}};
 Record threshold_backward{{.schema = {"threshold_backward(Tensor grad_output, Tensor self, Scalar threshold) -> Tensor"},
-                           .forward = [](Call& c) { binary_with(c, cpu::Binary::ThresholdGrad, 2, 1); },
+                           .forward = [](Call& c) {
+                             binary_with(c, cpu::Binary::ThresholdGrad, 2, 1);
+                           },
                            .gradient = [](Grad& G) {
                              if (G.needs(0)) G.set(0, threshold_backward(G.grad(), G.in(1), G.arg(2)));
                              if (G.needs(1)) G.set(1, zeros_like(G.in(1)));
                            },
-                           .save = save_in(1), .flags = kHidden}};
+                           .save = save_in(1),
+                           .flags = kHidden}};
 Record threshold{{.schema = {"threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor"},
-                  .forward = [](Call& c) { unary_with(c, cpu::Unary::Threshold, 1, 2); },
-                  .gradient = [](Grad& G) { G.set(0, threshold_backward(G.grad(), G.in(0), G.arg(1))); },
-                  .save = kSaveSelf, .flags = kFunction | kInplace | kOut | kElementwise, .doc = "x where x > threshold, value elsewhere."}};
+                  .forward = [](Call& c) {
+                    unary_with(c, cpu::Unary::Threshold, 1, 2);
+                  },
+                  .gradient = [](Grad& G) {
+                    G.set(0, threshold_backward(G.grad(), G.in(0), G.arg(1)));
+                  },
+                  .save = kSaveSelf,
+                  .flags = kFunction | kInplace | kOut | kElementwise,
+                  .doc = "x where x > threshold, value elsewhere."}};
 Record shrink_backward{{.schema = {"shrink_backward(Tensor grad_output, Tensor self, Scalar lambd) -> Tensor"},
-                        .forward = [](Call& c) { binary_with(c, cpu::Binary::ShrinkGrad, 2, 1); },
+                        .forward = [](Call& c) {
+                          binary_with(c, cpu::Binary::ShrinkGrad, 2, 1);
+                        },
                         .gradient = [](Grad& G) {
                           if (G.needs(0)) G.set(0, shrink_backward(G.grad(), G.in(1), G.arg(2)));
                           if (G.needs(1)) G.set(1, zeros_like(G.in(1)));
                         },
-                        .save = save_in(1), .flags = kHidden}};
+                        .save = save_in(1),
+                        .flags = kHidden}};
 Record hardshrink{{.schema = {"hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor"},
-                   .forward = [](Call& c) { unary_with(c, cpu::Unary::Hardshrink, 1, 1); },
-                   .gradient = [](Grad& G) { G.set(0, shrink_backward(G.grad(), G.in(0), G.arg(1))); },
-                   .save = kSaveSelf, .flags = kBoth | kOut | kElementwise, .doc = "x where |x| > lambd, 0 elsewhere."}};
+                   .forward = [](Call& c) {
+                     unary_with(c, cpu::Unary::Hardshrink, 1, 1);
+                   },
+                   .gradient = [](Grad& G) {
+                     G.set(0, shrink_backward(G.grad(), G.in(0), G.arg(1)));
+                   },
+                   .save = kSaveSelf,
+                   .flags = kBoth | kOut | kElementwise,
+                   .doc = "x where |x| > lambd, 0 elsewhere."}};
 Record softshrink{{.schema = {"softshrink(Tensor self, Scalar lambd=0.5) -> Tensor"},
                    .forward = [](Call& c) {
                      FL_CHECK(c.real(1) >= 0, "lambda must be greater or equal to 0, but found to be ", c.real(1), ".");
                      unary_with(c, cpu::Unary::Softshrink, 1, 1);
                    },
-                   .gradient = [](Grad& G) { G.set(0, shrink_backward(G.grad(), G.in(0), G.arg(1))); },
-                   .save = kSaveSelf, .flags = kFunction | kOut | kNn | kElementwise, .doc = "x moved towards 0 by lambd."}};
+                   .gradient = [](Grad& G) {
+                     G.set(0, shrink_backward(G.grad(), G.in(0), G.arg(1)));
+                   },
+                   .save = kSaveSelf,
+                   .flags = kFunction | kOut | kNn | kElementwise,
+                   .doc = "x moved towards 0 by lambd."}};
 
 // ------------------------------------------------------------------------------------------------ other parameters
 
@@ -377,8 +480,9 @@ Record nan_to_num{{.schema = {"nan_to_num(Tensor self, float? nan=None, float? p
                        DType same = t;
                        return elementwise(c, cpu::pointwise_kernels().cast[int(t)][int(t)], t, t, &in, &same, 1, nullptr, 0.1);
                      }
-                     double big = t == DType::Float16 ? 65504.0 : t == DType::BFloat16 ? 3.38953138925153547590e38 :
-                                  real_type(t) == DType::Float32 ? double(std::numeric_limits<float>::max()) : std::numeric_limits<double>::max();
+                     double big = t == DType::Float16 ? 65504.0 : t == DType::BFloat16         ? 3.38953138925153547590e38
+                                                              : real_type(t) == DType::Float32 ? double(std::numeric_limits<float>::max())
+                                                                                               : std::numeric_limits<double>::max();
                      Value p[3] = {c.has(1) ? c.arg(1) : Value(0.0), c.has(2) ? c.arg(2) : Value(big), c.has(3) ? c.arg(3) : Value(-big)};
                      unary(c, cpu::Unary::NanToNum, Kind::Same, p, 3);
                    },
@@ -390,7 +494,9 @@ Record nan_to_num{{.schema = {"nan_to_num(Tensor self, float? nan=None, float? p
                      }
                      G.set(0, G.grad() * to_dtype(isfinite(x), x.dtype()));
                    },
-                   .save = kSaveSelf, .flags = kAll | kElementwise, .doc = "NaN, +inf and -inf replaced."}};
+                   .save = kSaveSelf,
+                   .flags = kAll | kElementwise,
+                   .doc = "NaN, +inf and -inf replaced."}};
 Record logit{{.schema = {"logit(Tensor self, float? eps=None) -> Tensor"},
               .forward = [](Call& c) {
                 Value p = c.has(1) ? c.arg(1) : Value(-1.0);
@@ -402,7 +508,9 @@ Record logit{{.schema = {"logit(Tensor self, float? eps=None) -> Tensor"},
                 double e = G.arg(1).real();
                 G.set(0, where(logical_or(lt(x, e), gt(x, 1 - e)), zeros_like(x), d));
               },
-              .save = kSaveSelf, .flags = kAll | kElementwise, .doc = "log(x / (1 - x)), with x clamped to [eps, 1 - eps] if eps is given."}};
+              .save = kSaveSelf,
+              .flags = kAll | kElementwise,
+              .doc = "log(x / (1 - x)), with x clamped to [eps, 1 - eps] if eps is given."}};
 Record polygamma{{.schema = {"polygamma(int n, Tensor self) -> Tensor"},
                   .forward = [](Call& c) {
                     FL_CHECK(c.integer(0) >= 0, "polygamma(n, x) does not support negative n.");
@@ -413,7 +521,11 @@ Record polygamma{{.schema = {"polygamma(int n, Tensor self) -> Tensor"},
                     ScalarBits bits = scalar_bits(n, compute);
                     elementwise(c, loop, compute, t, &x, &compute, 1, bits.bytes, cpu::cost(cpu::Unary::Polygamma, compute));
                   },
-                  .gradient = [](Grad& G) { G.set(1, G.grad() * polygamma(G.arg(0).integer() + 1, G.in(1))); },
-                  .save = save_in(1), .flags = kFunction | kOut | kElementwise, .doc = "The n-th derivative of digamma."}};
+                  .gradient = [](Grad& G) {
+                    G.set(1, G.grad() * polygamma(G.arg(0).integer() + 1, G.in(1)));
+                  },
+                  .save = save_in(1),
+                  .flags = kFunction | kOut | kElementwise,
+                  .doc = "The n-th derivative of digamma."}};
 
 }  // namespace fl::ops

@@ -35,7 +35,9 @@ void spread_over(int nd, IntView from, int64_t (&to)[3]) {
 // Reads the lists as users give them: one number for all dimensions or one for each; an empty stride is the kernel.
 Window read_window(const char* op, int nd, const char* must, IntView kernel, IntView stride, IntView pad, IntView dilation) {
   const char* count = nd == 2 ? "two" : "three";
-  auto fits = [&](IntView v) { return v.n == 1 || v.n == nd; };
+  auto fits = [&](IntView v) {
+    return v.n == 1 || v.n == nd;
+  };
   FL_CHECK(fits(kernel), op, ": kernel_size must ", must, "be a single int, or a tuple of ", count, " ints");
   FL_CHECK(stride.n == 0 || fits(stride), op, ": stride must ", must, "be omitted, a single int, or a tuple of ", count, " ints");
   FL_CHECK(fits(pad), op, ": padding must ", must, "be a single int, or a tuple of ", count, " ints");
@@ -133,7 +135,9 @@ double cost(const cpu::PoolDesc& g, bool adaptive) {
 }
 
 void check_window(int nd, const Window& w) {
-  auto positive = [](const int64_t (&v)[3]) { return v[0] > 0 && v[1] > 0 && v[2] > 0; };
+  auto positive = [](const int64_t (&v)[3]) {
+    return v[0] > 0 && v[1] > 0 && v[2] > 0;
+  };
   FL_CHECK(positive(w.kernel), "kernel size should be greater than zero, but got ", labelled(nd, "k", w.kernel));
   FL_CHECK(positive(w.stride), "stride should be greater than zero, but got ", labelled(nd, "d", w.stride));
   FL_CHECK(positive(w.dilation), "dilation should be greater than zero, but got ", labelled(nd, "dilation", w.dilation));
@@ -243,16 +247,28 @@ void max_backward_gradient(Grad& G) {
   G.set(0, reshape(pick(flat(g), lead, flat(indices)), indices.sizes()));
 }
 Record max_backward2{{.schema = {"_max_pool2d_backward(Tensor grad, Tensor self, Tensor indices) -> Tensor"},
-                      .forward = max_backward<2, true>, .gradient = max_backward_gradient<2>, .save = save_in(2), .flags = kPrivate,
+                      .forward = max_backward<2, true>,
+                      .gradient = max_backward_gradient<2>,
+                      .save = save_in(2),
+                      .flags = kPrivate,
                       .nodes = {"MaxPool2DWithIndicesBackwardBackward0"}}};
 Record max_backward3{{.schema = {"_max_pool3d_backward(Tensor grad, Tensor self, Tensor indices) -> Tensor"},
-                      .forward = max_backward<3, true>, .gradient = max_backward_gradient<3>, .save = save_in(2), .flags = kPrivate,
+                      .forward = max_backward<3, true>,
+                      .gradient = max_backward_gradient<3>,
+                      .save = save_in(2),
+                      .flags = kPrivate,
                       .nodes = {"MaxPool3DWithIndicesBackwardBackward0"}}};
 Record adaptive_max_backward2{{.schema = {"_adaptive_max_pool2d_backward(Tensor grad, Tensor self, Tensor indices) -> Tensor"},
-                               .forward = max_backward<2, true>, .gradient = max_backward_gradient<2>, .save = save_in(2), .flags = kPrivate,
+                               .forward = max_backward<2, true>,
+                               .gradient = max_backward_gradient<2>,
+                               .save = save_in(2),
+                               .flags = kPrivate,
                                .nodes = {"AdaptiveMaxPool2DBackwardBackward0"}}};
 Record adaptive_max_backward3{{.schema = {"_adaptive_max_pool3d_backward(Tensor grad, Tensor self, Tensor indices) -> Tensor"},
-                               .forward = max_backward<3, false>, .gradient = max_backward_gradient<3>, .save = save_in(2), .flags = kPrivate,
+                               .forward = max_backward<3, false>,
+                               .gradient = max_backward_gradient<3>,
+                               .save = save_in(2),
+                               .flags = kPrivate,
                                .nodes = {"AdaptiveMaxPool3DBackwardBackward0"}}};
 template <const Record& kBackward>
 void max_gradient(Grad& G) {
@@ -275,12 +291,20 @@ Tensor as_line(const Tensor& y) { return squeeze_dims(y, IntView{-2}); }
 
 Record max_pool2d_with_indices{{.schema = {"max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2]? stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False)"
                                            " -> (Tensor out, Tensor indices)"},
-                                .forward = max_with_indices<2>, .gradient = max_gradient<max_backward2>, .save = save_in(0) | save_out(1), .flags = kFunction | kNn | kOut,
-                                .nodes = {"MaxPool2DWithIndicesBackward0"}, .doc = "The maximum of each window of an image, and its place in the flattened image."}};
+                                .forward = max_with_indices<2>,
+                                .gradient = max_gradient<max_backward2>,
+                                .save = save_in(0) | save_out(1),
+                                .flags = kFunction | kNn | kOut,
+                                .nodes = {"MaxPool2DWithIndicesBackward0"},
+                                .doc = "The maximum of each window of an image, and its place in the flattened image."}};
 Record max_pool3d_with_indices{{.schema = {"max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3]? stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False)"
                                            " -> (Tensor out, Tensor indices)"},
-                                .forward = max_with_indices<3>, .gradient = max_gradient<max_backward3>, .save = save_in(0) | save_out(1), .flags = kFunction | kNn | kOut,
-                                .autocast = Autocast::Float32, .nodes = {"MaxPool3DWithIndicesBackward0"},
+                                .forward = max_with_indices<3>,
+                                .gradient = max_gradient<max_backward3>,
+                                .save = save_in(0) | save_out(1),
+                                .flags = kFunction | kNn | kOut,
+                                .autocast = Autocast::Float32,
+                                .nodes = {"MaxPool3DWithIndicesBackward0"},
                                 .doc = "The maximum of each window of a volume, and its place in the flattened volume."}};
 static Record max_pool1d_with_indices{{.schema = {"max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1]? stride=[], int[1] padding=[0], int[1] dilation=[1], "
                                                   "bool ceil_mode=False) -> (Tensor, Tensor)"},
@@ -294,20 +318,24 @@ static Record max_pool1d_with_indices{{.schema = {"max_pool1d_with_indices(Tenso
                                          c.ret(as_line(r[0]));
                                          c.ret(as_line(r[1]));
                                        },
-                                       .flags = kFunction | kComposite, .doc = "The maximum of each window of a line, and its place."}};
+                                       .flags = kFunction | kComposite,
+                                       .doc = "The maximum of each window of a line, and its place."}};
 // Without indices: nothing is recorded here; where a gradient is wanted, the operator that keeps the indices is called.
 Record max_pool2d{{.schema = {"max_pool2d(Tensor self, int[2] kernel_size, int[2]? stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor"},
                    .forward = [](Call& c) {
                      if (recording(c.tensor(0))) return c.ret(max_pool2d_with_indices(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4), c.arg(5)));
                      max_pool_call<2>(c, false);
                    },
-                   .flags = kFunction | kComposite, .doc = "The maximum of each window of an image."}};
+                   .flags = kFunction | kComposite,
+                   .doc = "The maximum of each window of an image."}};
 Record max_pool3d{{.schema = {"max_pool3d(Tensor self, int[3] kernel_size, int[3]? stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor"},
                    .forward = [](Call& c) {
                      if (recording(c.tensor(0))) return c.ret(max_pool3d_with_indices(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4), c.arg(5)));
                      max_pool_call<3>(c, false);
                    },
-                   .flags = kFunction | kComposite, .autocast = Autocast::Float32, .doc = "The maximum of each window of a volume."}};
+                   .flags = kFunction | kComposite,
+                   .autocast = Autocast::Float32,
+                   .doc = "The maximum of each window of a volume."}};
 static Record max_pool1d{{.schema = {"max_pool1d(Tensor self, int[1] kernel_size, int[1]? stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor"},
                           .forward = [](Call& c) {
                             const Tensor& x = c.tensor(0);
@@ -333,7 +361,8 @@ static Record max_pool1d{{.schema = {"max_pool1d(Tensor self, int[1] kernel_size
                             Tensor y = max_pool2d(as_image(x), IntView{1, kernel}, IntView{1, stride}, IntView{0, pad}, IntView{1, dilation}, c.arg(5));
                             c.ret(as_line(y));
                           },
-                          .flags = kFunction | kComposite, .doc = "The maximum of each window of a line."}};
+                          .flags = kFunction | kComposite,
+                          .doc = "The maximum of each window of a line."}};
 
 // ------------------------------------------------------------------------------------------------ averages
 
@@ -394,7 +423,8 @@ Record avg_backward2{{.schema = {"_avg_pool2d_backward(Tensor grad, Tensor self,
                         if (G.needs(0)) G.set(0, avg_pool2d(G.grad(), G.arg(2), G.arg(3), G.arg(4), G.arg(5), G.arg(6), G.arg(7)));
                         if (G.needs(1)) G.set(1, zeros_like_sizes(G.sizes(1), G.dtype(1)));
                       },
-                      .flags = kPrivate, .nodes = {"AvgPool2DBackwardBackward0"}}};
+                      .flags = kPrivate,
+                      .nodes = {"AvgPool2DBackwardBackward0"}}};
 Record avg_backward3{{.schema = {"_avg_pool3d_backward(Tensor grad, Tensor self, int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, "
                                  "int? divisor_override) -> Tensor"},
                       .forward = avg_backward<3>,
@@ -402,20 +432,30 @@ Record avg_backward3{{.schema = {"_avg_pool3d_backward(Tensor grad, Tensor self,
                         if (G.needs(0)) G.set(0, avg_pool3d(G.grad(), G.arg(2), G.arg(3), G.arg(4), G.arg(5), G.arg(6), G.arg(7)));
                         if (G.needs(1)) G.set(1, zeros_like_sizes(G.sizes(1), G.dtype(1)));
                       },
-                      .flags = kPrivate, .nodes = {"AvgPool3DBackwardBackward0"}}};
+                      .flags = kPrivate,
+                      .nodes = {"AvgPool3DBackwardBackward0"}}};
 }  // namespace
 
 Record avg_pool2d{{.schema = {"avg_pool2d(Tensor self, int[2] kernel_size, int[2]? stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, "
                               "int? divisor_override=None) -> Tensor"},
                    .forward = avg_pool_forward<2>,
-                   .gradient = [](Grad& G) { G.set(0, avg_backward2(G.grad(), G.in(0), G.arg(1), G.arg(2), G.arg(3), G.arg(4), G.arg(5), G.arg(6))); },
-                   .save = save_in(0), .flags = kFunction | kNn | kOut, .nodes = {"AvgPool2DBackward0"},
+                   .gradient = [](Grad& G) {
+                     G.set(0, avg_backward2(G.grad(), G.in(0), G.arg(1), G.arg(2), G.arg(3), G.arg(4), G.arg(5), G.arg(6)));
+                   },
+                   .save = save_in(0),
+                   .flags = kFunction | kNn | kOut,
+                   .nodes = {"AvgPool2DBackward0"},
                    .doc = "The mean of each window of an image; divisor_override replaces the number of elements."}};
 Record avg_pool3d{{.schema = {"avg_pool3d(Tensor self, int[3] kernel_size, int[3]? stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, "
                               "int? divisor_override=None) -> Tensor"},
                    .forward = avg_pool_forward<3>,
-                   .gradient = [](Grad& G) { G.set(0, avg_backward3(G.grad(), G.in(0), G.arg(1), G.arg(2), G.arg(3), G.arg(4), G.arg(5), G.arg(6))); },
-                   .save = save_in(0), .flags = kFunction | kNn | kOut, .autocast = Autocast::Float32, .nodes = {"AvgPool3DBackward0"},
+                   .gradient = [](Grad& G) {
+                     G.set(0, avg_backward3(G.grad(), G.in(0), G.arg(1), G.arg(2), G.arg(3), G.arg(4), G.arg(5), G.arg(6)));
+                   },
+                   .save = save_in(0),
+                   .flags = kFunction | kNn | kOut,
+                   .autocast = Autocast::Float32,
+                   .nodes = {"AvgPool3DBackward0"},
                    .doc = "The mean of each window of a volume; divisor_override replaces the number of elements."}};
 static Record avg_pool1d{{.schema = {"avg_pool1d(Tensor self, int[1] kernel_size, int[1]? stride=[], int[1] padding=[0], bool ceil_mode=False, bool count_include_pad=True) -> Tensor"},
                           .forward = [](Call& c) {
@@ -425,7 +465,8 @@ static Record avg_pool1d{{.schema = {"avg_pool1d(Tensor self, int[1] kernel_size
                             Tensor y = avg_pool2d(as_image(c.tensor(0)), IntView{1, kernel}, IntView{1, stride}, IntView{0, single(op, "padding", c.ints(3))}, c.arg(4), c.arg(5));
                             c.ret(as_line(y));
                           },
-                          .flags = kFunction | kOut | kComposite, .doc = "The mean of each window of a line."}};
+                          .flags = kFunction | kOut | kComposite,
+                          .doc = "The mean of each window of a line."}};
 
 // ------------------------------------------------------------------------------------------------ adaptive
 
@@ -502,19 +543,32 @@ void adaptive_avg_backward_gradient(Grad& G) {
   G.set(0, (ND == 2 ? adaptive_avg2 : adaptive_avg3)(G.grad(), IntView(y.data + y.n - ND, ND)));
 }
 Record adaptive_avg_backward2{{.schema = {"_adaptive_avg_pool2d_backward(Tensor grad, Tensor self) -> Tensor"},
-                               .forward = adaptive_avg_backward<2>, .gradient = adaptive_avg_backward_gradient<2>, .flags = kPrivate,
+                               .forward = adaptive_avg_backward<2>,
+                               .gradient = adaptive_avg_backward_gradient<2>,
+                               .flags = kPrivate,
                                .nodes = {"AdaptiveAvgPool2DBackwardBackward0"}}};
 Record adaptive_avg_backward3{{.schema = {"_adaptive_avg_pool3d_backward(Tensor grad, Tensor self) -> Tensor"},
-                               .forward = adaptive_avg_backward<3>, .gradient = adaptive_avg_backward_gradient<3>, .flags = kPrivate,
+                               .forward = adaptive_avg_backward<3>,
+                               .gradient = adaptive_avg_backward_gradient<3>,
+                               .flags = kPrivate,
                                .nodes = {"AdaptiveAvgPool3DBackwardBackward0"}}};
 Record adaptive_avg2{{.schema = {"_adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor"},
                       .forward = adaptive_avg_forward<2>,
-                      .gradient = [](Grad& G) { G.set(0, adaptive_avg_backward2(G.grad(), G.in(0))); },
-                      .save = save_in(0), .flags = kFunction, .nodes = {"AdaptiveAvgPool2DBackward0"}}};
+                      .gradient = [](Grad& G) {
+                        G.set(0, adaptive_avg_backward2(G.grad(), G.in(0)));
+                      },
+                      .save = save_in(0),
+                      .flags = kFunction,
+                      .nodes = {"AdaptiveAvgPool2DBackward0"}}};
 Record adaptive_avg3{{.schema = {"_adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor"},
                       .forward = adaptive_avg_forward<3>,
-                      .gradient = [](Grad& G) { G.set(0, adaptive_avg_backward3(G.grad(), G.in(0))); },
-                      .save = save_in(0), .flags = kFunction, .autocast = Autocast::Float32, .nodes = {"AdaptiveAvgPool3DBackward0"}}};
+                      .gradient = [](Grad& G) {
+                        G.set(0, adaptive_avg_backward3(G.grad(), G.in(0)));
+                      },
+                      .save = save_in(0),
+                      .flags = kFunction,
+                      .autocast = Autocast::Float32,
+                      .nodes = {"AdaptiveAvgPool3DBackward0"}}};
 
 // To one element: a mean, which works for more types and inputs.
 template <int ND>
@@ -547,11 +601,18 @@ Dims image_size(const char* op, Call& c) {
 
 Record adaptive_max_pool2d{{.schema = {"adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor out, Tensor indices)"},
                             .forward = adaptive_max_forward<2>,
-                            .gradient = max_gradient<adaptive_max_backward2>, .save = save_in(0) | save_out(1), .flags = kFunction | kNn | kOut, .nodes = {"AdaptiveMaxPool2DBackward0"},
+                            .gradient = max_gradient<adaptive_max_backward2>,
+                            .save = save_in(0) | save_out(1),
+                            .flags = kFunction | kNn | kOut,
+                            .nodes = {"AdaptiveMaxPool2DBackward0"},
                             .doc = "The maxima of an image divided into output_size parts, and their places."}};
 Record adaptive_max_pool3d{{.schema = {"adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor out, Tensor indices)"},
                             .forward = adaptive_max_forward<3>,
-                            .gradient = max_gradient<adaptive_max_backward3>, .save = save_in(0) | save_out(1), .flags = kFunction | kNn | kOut, .autocast = Autocast::Float32, .nodes = {"AdaptiveMaxPool3DBackward0"},
+                            .gradient = max_gradient<adaptive_max_backward3>,
+                            .save = save_in(0) | save_out(1),
+                            .flags = kFunction | kNn | kOut,
+                            .autocast = Autocast::Float32,
+                            .nodes = {"AdaptiveMaxPool3DBackward0"},
                             .doc = "The maxima of a volume divided into output_size parts, and their places."}};
 static Record adaptive_max_pool1d{{.schema = {"adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)"},
                                    .forward = [](Call& c) {
@@ -561,14 +622,22 @@ static Record adaptive_max_pool1d{{.schema = {"adaptive_max_pool1d(Tensor self, 
                                      c.ret(as_line(r[0]));
                                      c.ret(as_line(r[1]));
                                    },
-                                   .flags = kFunction | kComposite, .doc = "The maxima of a line divided into output_size parts, and their places."}};
+                                   .flags = kFunction | kComposite,
+                                   .doc = "The maxima of a line divided into output_size parts, and their places."}};
 Record adaptive_avg_pool2d{{.schema = {"adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor"},
-                            .forward = adaptive_avg_call<2>, .flags = kFunction | kNn | kOut | kComposite, .doc = "The means of an image divided into output_size parts."}};
+                            .forward = adaptive_avg_call<2>,
+                            .flags = kFunction | kNn | kOut | kComposite,
+                            .doc = "The means of an image divided into output_size parts."}};
 Record adaptive_avg_pool3d{{.schema = {"adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor"},
-                            .forward = adaptive_avg_call<3>, .flags = kFunction | kNn | kOut | kComposite, .autocast = Autocast::Float32,
+                            .forward = adaptive_avg_call<3>,
+                            .flags = kFunction | kNn | kOut | kComposite,
+                            .autocast = Autocast::Float32,
                             .doc = "The means of a volume divided into output_size parts."}};
 static Record adaptive_avg_pool1d{{.schema = {"adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor"},
-                                   .forward = [](Call& c) { c.ret(as_line(adaptive_avg_pool2d(as_image(c.tensor(0)), image_size("adaptive_avg_pool1d", c)))); },
-                                   .flags = kFunction | kOut | kComposite, .doc = "The means of a line divided into output_size parts."}};
+                                   .forward = [](Call& c) {
+                                     c.ret(as_line(adaptive_avg_pool2d(as_image(c.tensor(0)), image_size("adaptive_avg_pool1d", c))));
+                                   },
+                                   .flags = kFunction | kOut | kComposite,
+                                   .doc = "The means of a line divided into output_size parts."}};
 
 }  // namespace fl::ops

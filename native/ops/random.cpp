@@ -8,7 +8,9 @@ namespace fl::ops {
 Dims memory_order(const Tensor& t) {
   int n = t.dim(), order[kMaxDims];
   for (int d = 0; d < n; ++d) order[d] = d;
-  std::stable_sort(order, order + n, [&](int a, int b) { return t.stride(a) > t.stride(b); });
+  std::stable_sort(order, order + n, [&](int a, int b) {
+    return t.stride(a) > t.stride(b);
+  });
   Dims st(n);
   int64_t step = 1;
   for (int k = n - 1; k >= 0; --k) {
@@ -25,12 +27,17 @@ double largest(DType t) {
   switch (t) {
     case DType::Float16: return 65504;
     case DType::BFloat16: return 3.3895313892515355e38;
-    case DType::Float64: case DType::Complex128: return std::numeric_limits<double>::max();
+    case DType::Float64:
+    case DType::Complex128: return std::numeric_limits<double>::max();
     default: return std::numeric_limits<float>::max();
   }
 }
-int digits(DType t) { return t == DType::Float16 ? 11 : t == DType::BFloat16 ? 8 : t == DType::Float32 ? 24 : 53; }
-struct Span { double low, high; };
+int digits(DType t) { return t == DType::Float16 ? 11 : t == DType::BFloat16 ? 8
+                                                    : t == DType::Float32    ? 24
+                                                                             : 53; }
+struct Span {
+  double low, high;
+};
 Span integer_limits(DType t) {
   if (t == DType::Bool) return {0, 1};
   if (is_floating(t)) return {-largest(t), largest(t)};
@@ -63,7 +70,9 @@ void draw_normal(const Tensor& t, double mean, double std, Generator& g) {
   FL_CHECK(std >= 0, "normal expects std >= 0.0, but found std ", std);
   if (!is_differentiable(t.dtype())) no_kernel("normal_kernel_cpu", t.dtype());
   check_no_overlap(t);
-  fill_in_order(t, [&](void* p, int64_t n) { cpu::fill_normal(g, t.dtype(), p, n, mean, std, t.is_contiguous()); });
+  fill_in_order(t, [&](void* p, int64_t n) {
+    cpu::fill_normal(g, t.dtype(), p, n, mean, std, t.is_contiguous());
+  });
 }
 void draw_uniform(const Tensor& t, double from, double to, Generator& g) {
   DType type = t.dtype();
@@ -76,7 +85,9 @@ void draw_uniform(const Tensor& t, double from, double to, Generator& g) {
   FL_CHECK(to - from <= limit, "uniform_ expects to-from <= std::numeric_limits<", scalar_type_name(type), ">::max(), but found to=", to,
            " and from=", from, " which result in to-from to exceed the limit");
   check_no_overlap(t);
-  fill_in_order(t, [&](void* p, int64_t n) { cpu::fill_uniform(g, real_type(type), p, is_complex(type) ? 2 * n : n, from, to); });
+  fill_in_order(t, [&](void* p, int64_t n) {
+    cpu::fill_uniform(g, real_type(type), p, is_complex(type) ? 2 * n : n, from, to);
+  });
 }
 void draw_integers(const Tensor& t, int64_t from, int64_t to, Generator& g) {
   DType type = t.dtype();
@@ -88,7 +99,9 @@ void draw_integers(const Tensor& t, int64_t from, int64_t to, Generator& g) {
     warn_imprecise(type, "to - 1", to - 1);
   }
   check_no_overlap(t);
-  fill_in_order(t, [&](void* p, int64_t n) { cpu::fill_random_range(g, type, p, n, uint64_t(to) - uint64_t(from), from); });
+  fill_in_order(t, [&](void* p, int64_t n) {
+    cpu::fill_random_range(g, type, p, n, uint64_t(to) - uint64_t(from), from);
+  });
 }
 
 // ------------------------------------------------------------------------------------------------ factories
@@ -160,9 +173,12 @@ static Record randperm{{.schema = {"randperm(int n, *, " GENERATOR ", " FL_OPTIO
                           else checked_bits(Value(n), t);
                           const Tensor& r = fresh(c, IntView(&n, 1), o, c.has(2));
                           Generator& g = generator_of(c.arg(1));
-                          fill_in_order(r, [&](void* p, int64_t) { cpu::randperm(g, r.dtype(), p, n); });
+                          fill_in_order(r, [&](void* p, int64_t) {
+                            cpu::randperm(g, r.dtype(), p, n);
+                          });
                         },
-                        .flags = kFunction | kOut | kNoGrad, .doc = "A random permutation of 0 ... n - 1."}};
+                        .flags = kFunction | kOut | kNoGrad,
+                        .doc = "A random permutation of 0 ... n - 1."}};
 static Record rand_like{{.schema = {"rand_like(Tensor self, " LIKE_END ") -> Tensor"},
                          .forward = [](Call& c) {
                            bool grad;
@@ -170,7 +186,8 @@ static Record rand_like{{.schema = {"rand_like(Tensor self, " LIKE_END ") -> Ten
                            draw_uniform(t, 0, 1, generator_of(c.arg(1)));
                            finish(c, t, grad);
                          },
-                         .flags = kFunction | kOut | kNoGrad, .doc = "Uniform numbers from [0, 1) in the shape and type of self."}};
+                         .flags = kFunction | kOut | kNoGrad,
+                         .doc = "Uniform numbers from [0, 1) in the shape and type of self."}};
 static Record randn_like{{.schema = {"randn_like(Tensor self, " LIKE_END ") -> Tensor"},
                           .forward = [](Call& c) {
                             bool grad;
@@ -178,7 +195,8 @@ static Record randn_like{{.schema = {"randn_like(Tensor self, " LIKE_END ") -> T
                             draw_normal(t, 0, 1, generator_of(c.arg(1)));
                             finish(c, t, grad);
                           },
-                          .flags = kFunction | kOut | kNoGrad, .doc = "Standard normal numbers in the shape and type of self."}};
+                          .flags = kFunction | kOut | kNoGrad,
+                          .doc = "Standard normal numbers in the shape and type of self."}};
 static Record randint_like{{.schema = {"randint_like(Tensor self, int high, " LIKE_END ") -> Tensor"},
                             .forward = [](Call& c) {
                               bool grad;
@@ -186,7 +204,8 @@ static Record randint_like{{.schema = {"randint_like(Tensor self, int high, " LI
                               draw_integers(t, 0, c.integer(1), generator_of(c.arg(2)));
                               finish(c, t, grad);
                             },
-                            .flags = kFunction | kOut | kNoGrad, .doc = "Integers from [0, high) in the shape and type of self."}};
+                            .flags = kFunction | kOut | kNoGrad,
+                            .doc = "Integers from [0, high) in the shape and type of self."}};
 static Record randint_like_low{{.schema = {"randint_like.low_dtype(Tensor self, int low, int high, " LIKE_END ") -> Tensor"},
                                 .forward = [](Call& c) {
                                   bool grad;
@@ -194,7 +213,8 @@ static Record randint_like_low{{.schema = {"randint_like.low_dtype(Tensor self, 
                                   draw_integers(t, c.integer(1), c.integer(2), generator_of(c.arg(3)));
                                   finish(c, t, grad);
                                 },
-                                .flags = kFunction | kOut | kNoGrad, .doc = "Integers from [low, high) in the shape and type of self."}};
+                                .flags = kFunction | kOut | kNoGrad,
+                                .doc = "Integers from [low, high) in the shape and type of self."}};
 
 // ------------------------------------------------------------------------------------------------ normal
 
@@ -252,13 +272,21 @@ static Record normal_size{{.schema = {"normal.float_float(float mean, float std,
                            .forward = [](Call& c) {
                              draw_normal(fresh(c, c.ints(2), options(c, 4, default_dtype()), c.has(4)), c.real(0), c.real(1), generator_of(c.arg(3)));
                            },
-                           .flags = kFunction | kOut | kNoGrad, .doc = "Normal numbers of one mean and deviation."}};
+                           .flags = kFunction | kOut | kNoGrad,
+                           .doc = "Normal numbers of one mean and deviation."}};
 
 // ------------------------------------------------------------------------------------------------ in place
 
-#define IN_PLACE(VARIABLE, SCHEMA, NODE, DOC, ...)                                                                                                  \
-  static Record VARIABLE{{.schema = {SCHEMA}, .forward = [](Call& c) { const Tensor& x = c.tensor(0); __VA_ARGS__; c.ret(x); },                      \
-                          .gradient = zero_gradient, .flags = kMethod | kInplaceOnly, .nodes = {NODE}, .doc = DOC}};
+#define IN_PLACE(VARIABLE, SCHEMA, NODE, DOC, ...)                     \
+  static Record VARIABLE{{.schema = {SCHEMA}, .forward = [](Call& c) { \
+                            const Tensor& x = c.tensor(0);             \
+                            __VA_ARGS__;                               \
+                            c.ret(x);                                  \
+                          },                                           \
+                          .gradient = zero_gradient,                   \
+                          .flags = kMethod | kInplaceOnly,             \
+                          .nodes = {NODE},                             \
+                          .doc = DOC}};
 
 IN_PLACE(normal_, "normal_(Tensor(a!) self, float mean=0, float std=1, *, " GENERATOR ") -> Tensor(a!)", "NormalBackward0",
          "Fills self with normal numbers.", draw_normal(x, c.real(1), c.real(2), generator_of(c.arg(3))))
@@ -272,14 +300,18 @@ static void random_from(const Tensor& x, int64_t from, const Value& to, Generato
     FL_CHECK(t == DType::Int64 || t == DType::Float32 || t == DType::Float64 || t == DType::BFloat16,
              "random_from_std::numeric_limits<int64_t>::lowest() supports only int64, double, float and bfloat16");
     check_no_overlap(x);
-    return fill_in_order(x, [&](void* p, int64_t n) { cpu::fill_random_range(g, t, p, n, 0, from); });
+    return fill_in_order(x, [&](void* p, int64_t n) {
+      cpu::fill_random_range(g, t, p, n, 0, from);
+    });
   }
   check_integers(t, "from", double(from));
   int64_t last = is_floating(t)                            ? int64_t(1) << digits(t)
                  : t == DType::Int64 || t == DType::UInt64 ? std::numeric_limits<int64_t>::max()
                                                            : int64_t(integer_limits(t).high);
   check_no_overlap(x);
-  fill_in_order(x, [&](void* p, int64_t n) { cpu::fill_random_range(g, t, p, n, uint64_t(last) - uint64_t(from) + 1, from); });
+  fill_in_order(x, [&](void* p, int64_t n) {
+    cpu::fill_random_range(g, t, p, n, uint64_t(last) - uint64_t(from) + 1, from);
+  });
 }
 IN_PLACE(random_from_, "random_.from(Tensor(a!) self, int from, int? to, *, " GENERATOR ") -> Tensor(a!)", "RandomBackward0",
          "Fills self with integers from [from, to).", random_from(x, c.integer(1), c.arg(2), generator_of(c.arg(3))))
@@ -295,7 +327,9 @@ using Fill = void (*)(Generator&, DType, void*, int64_t, double, double);
 static void draw(const Tensor& x, const Value& generator, Fill fill, double a, double b = 0) {
   check_no_overlap(x);
   Generator& g = generator_of(generator);
-  fill_in_order(x, [&](void* p, int64_t n) { fill(g, x.dtype(), p, n, a, b); });
+  fill_in_order(x, [&](void* p, int64_t n) {
+    fill(g, x.dtype(), p, n, a, b);
+  });
 }
 IN_PLACE(exponential_, "exponential_(Tensor(a!) self, float lambd=1, *, " GENERATOR ") -> Tensor(a!)", "ExponentialBackward0",
          "Fills self with exponential numbers of rate lambd.",

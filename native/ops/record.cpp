@@ -46,7 +46,8 @@ static void check_destination(const Call& c, const TensorImpl& dst, IntView size
   if (c.mode == Mode::Inplace) {
     FL_CHECK(IntView(dst.sizes) == sizes, "output with shape ", dst.sizes, " doesn't match the broadcast shape ", sizes);
     FL_CHECK(can_cast(dtype, dst.dtype), "result type ", scalar_type_name(dtype), " can't be cast to the desired output type ", scalar_type_name(dst.dtype));
-    FL_CHECK(!has_internal_overlap(dst.sizes, dst.strides), "unsupported operation: more than one element of the written-to tensor refers to "
+    FL_CHECK(!has_internal_overlap(dst.sizes, dst.strides),
+             "unsupported operation: more than one element of the written-to tensor refers to "
              "a single memory location. Please clone() the tensor before performing the operation.");
   } else {
     FL_CHECK(can_cast(dtype, dst.dtype), "result type ", scalar_type_name(dtype), " can't be cast to the desired output type ", scalar_type_name(dst.dtype));
@@ -69,7 +70,9 @@ static void resize_destination(const Call& c, TensorImpl& dst, IntView sizes, co
   if (strides && !is_contiguous(sizes, *strides)) set_geometry(dst, sizes, *strides, dst.offset);
 }
 
-enum class Alias { None, Same, Partial };
+enum class Alias { None,
+                   Same,
+                   Partial };
 static Alias alias_of(const Call& c, const TensorImpl& dst) {
   Alias worst = Alias::None;
   auto look = [&](const TensorImpl* t) {
@@ -94,7 +97,8 @@ const Tensor& Call::result(IntView sizes, DType dtype, const Dims* strides, bool
   } else {
     check_destination(*this, *dst, sizes, dtype);
     Alias a = alias_of(*this, *dst);
-    FL_CHECK(!(a == Alias::Partial && (op.flags & kElementwise)), "unsupported operation: some elements of the input tensor and the written-to tensor "
+    FL_CHECK(!(a == Alias::Partial && (op.flags & kElementwise)),
+             "unsupported operation: some elements of the input tensor and the written-to tensor "
              "refer to a single memory location. Please clone() the tensor before performing the operation.");
     bool direct = dst->dtype == dtype && (a == Alias::None || (a == Alias::Same && !reads_alias));
     if (direct || a == Alias::None) resize_destination(*this, *dst, sizes, strides);
@@ -152,7 +156,9 @@ void autocast_call(Call& c) {
   ThreadState& ts = thread_state();
   DType low = ts.autocast_dtype, target = DType::None;
   bool eligible = false;
-  for_each_tensor(c, [&](int, TensorImpl* t) { eligible |= is_floating(t->dtype) && t->dtype != DType::Float64; });
+  for_each_tensor(c, [&](int, TensorImpl* t) {
+    eligible |= is_floating(t->dtype) && t->dtype != DType::Float64;
+  });
   if (eligible) {
     if (c.op.autocast == Autocast::Lower) target = low;
     if (c.op.autocast == Autocast::Float32) target = DType::Float32;
@@ -165,7 +171,11 @@ void autocast_call(Call& c) {
   std::vector<std::vector<Tensor>> lists;
   uint8_t doors = ts.doors;
   ts.doors &= uint8_t(~kDoorAutocast);
-  struct Restore { ThreadState& ts; uint8_t doors; ~Restore() { ts.doors = doors; } } restore{ts, doors};
+  struct Restore {
+    ThreadState& ts;
+    uint8_t doors;
+    ~Restore() { ts.doors = doors; }
+  } restore{ts, doors};
   if (target != DType::None) {
     keep.reserve(size_t(c.nargs));
     lists.reserve(size_t(c.nargs));
@@ -226,7 +236,9 @@ void recorded_call(Call& c, const bool* needs) {
     for (int k = 0; k < c.nresults; ++k) {
       TensorImpl* r = c.results[k];
       bool input = false;  // an operator with nothing to do may hand an input back
-      for_each_tensor(c, [&](int, TensorImpl* t) { input |= t == r; });
+      for_each_tensor(c, [&](int, TensorImpl* t) {
+        input |= t == r;
+      });
       if (!input && is_differentiable(r->dtype)) set_history(Tensor::borrow(r), node.get(), uint32_t(k));
     }
   node->keep_results(c);
@@ -271,7 +283,8 @@ void dispatch(Call& c) {
   }
   if ((c.op.flags & kComposite) && c.mode == Mode::Out)
     for (int k = 0; k < c.nresults; ++k)
-      FL_CHECK(!Tensor::borrow(c.results[k]).requires_grad(), c.op.name, "(): functions with out=... arguments don't support automatic differentiation, "
+      FL_CHECK(!Tensor::borrow(c.results[k]).requires_grad(), c.op.name,
+               "(): functions with out=... arguments don't support automatic differentiation, "
                "but one of the arguments requires grad.");
   c.finish();
   bump_versions(c);

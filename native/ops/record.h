@@ -13,7 +13,9 @@ struct Record;
 struct Grad;
 constexpr int kMaxArgs = 16, kMaxResults = 8;
 
-enum class Mode : uint8_t { Functional, Inplace, Out };
+enum class Mode : uint8_t { Functional,
+                            Inplace,
+                            Out };
 
 // One call in flight: arguments in schema order, and results.
 struct Call {
@@ -31,7 +33,10 @@ struct Call {
   Value value;
 
   Call(const Record& op, Value* args, int nargs) : op(op), args(args), nargs(nargs) {}
-  ~Call() { for (int k = 0; k < nresults; ++k) if (results[k]) results[k]->unref(); }
+  ~Call() {
+    for (int k = 0; k < nresults; ++k)
+      if (results[k]) results[k]->unref();
+  }
   Call(const Call&) = delete;
 
   const Value& arg(int k) const { return args[k]; }
@@ -84,7 +89,10 @@ constexpr uint32_t save_out(int k) { return 1u << (16 + k); }
 constexpr uint32_t kCross = 1u << 31;  // keep 0 only if 1 needs a gradient, 1 only if 0 does
 constexpr uint32_t kSaveSelf = save_in(0), kSaveResult = save_out(0);
 
-enum class Autocast : uint8_t { Plain, Lower, Float32, Promote };
+enum class Autocast : uint8_t { Plain,
+                                Lower,
+                                Float32,
+                                Promote };
 
 struct Schema;  // parsed on first use, ops/schema.h
 

@@ -112,7 +112,8 @@ void check_out(const Call& c, std::initializer_list<DType> types) {
     const TensorImpl* out = c.preset[k++];
     if (!out) continue;
     FL_CHECK(out->dtype == t, "Expected out tensor to have dtype ", dtype_name(t), ", but got ", dtype_name(out->dtype), " instead");
-    FL_CHECK(!may_overlap(*out, *c.tensor(0).get()), "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+    FL_CHECK(!may_overlap(*out, *c.tensor(0).get()),
+             "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
              "location. Please clone() the tensor before performing the operation.");
   }
 }
@@ -157,9 +158,9 @@ void mean_gradient(Grad& G) {
   G.set(0, div(spread(g, G.sizes(0), mask, grad_keepdim(G)), std::max<int64_t>(reduced_count(G.sizes(0), mask), 1)));
 }
 DType mean_type(const Call& c, int k) {
-  DType t = c.has(k) ? c.dtype(k) : c.mode != Mode::Functional && c.preset[0] ? c.preset[0]->dtype : c.tensor(0).dtype();
-  FL_CHECK(is_differentiable(t), "mean(): could not infer output dtype. ", c.has(k) ? "Optional dtype must be either a floating point or complex dtype. Got: " :
-           "Input dtype must be either a floating point or complex dtype. Got: ", scalar_type_name(t));
+  DType t = c.has(k) ? c.dtype(k) : c.mode != Mode::Functional && c.preset[0] ? c.preset[0]->dtype
+                                                                              : c.tensor(0).dtype();
+  FL_CHECK(is_differentiable(t), "mean(): could not infer output dtype. ", c.has(k) ? "Optional dtype must be either a floating point or complex dtype. Got: " : "Input dtype must be either a floating point or complex dtype. Got: ", scalar_type_name(t));
   return t;
 }
 
@@ -168,24 +169,37 @@ DType mean_type(const Call& c, int k) {
 // ------------------------------------------------------------------------------------------------ sum, mean
 
 static Record sum_all{{.schema = {"sum(Tensor self, *, ScalarType? dtype=None) -> Tensor"},
-                       .forward = [](Call& c) { reduce_call(c, cpu::Reduce::Sum, sum_type(c, 1), all_dims(c.tensor(0).dim()), false); },
-                       .gradient = sum_gradient, .flags = kBoth | kOut, .nodes = {"SumBackward0"},
+                       .forward = [](Call& c) {
+                         reduce_call(c, cpu::Reduce::Sum, sum_type(c, 1), all_dims(c.tensor(0).dim()), false);
+                       },
+                       .gradient = sum_gradient,
+                       .flags = kBoth | kOut,
+                       .nodes = {"SumBackward0"},
                        .doc = "The sum of all elements.\n\n>>> torch.sum(torch.tensor([1, 2, 3]))\ntensor(6)"}};
 Record sum{{.schema = {"sum.dim_IntList(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"},
             .forward = [](Call& c) {
               reduce_call(c, cpu::Reduce::Sum, sum_type(c, 3), dims_mask(c.arg(1), c.tensor(0).dim()), c.flag(2));
             },
-            .gradient = sum_gradient, .flags = kBoth | kOut, .nodes = {"SumBackward1"},
+            .gradient = sum_gradient,
+            .flags = kBoth | kOut,
+            .nodes = {"SumBackward1"},
             .doc = "The sum over the dimensions dim."}};
 static Record mean_all{{.schema = {"mean(Tensor self, *, ScalarType? dtype=None) -> Tensor"},
-                        .forward = [](Call& c) { reduce_call(c, cpu::Reduce::Mean, mean_type(c, 1), all_dims(c.tensor(0).dim()), false); },
-                        .gradient = mean_gradient, .flags = kBoth | kOut, .nodes = {"MeanBackward0"},
+                        .forward = [](Call& c) {
+                          reduce_call(c, cpu::Reduce::Mean, mean_type(c, 1), all_dims(c.tensor(0).dim()), false);
+                        },
+                        .gradient = mean_gradient,
+                        .flags = kBoth | kOut,
+                        .nodes = {"MeanBackward0"},
                         .doc = "The mean of all elements.\n\n>>> torch.mean(torch.tensor([1., 2., 6.]))\ntensor(3.)"}};
 Record mean{{.schema = {"mean.dim(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"},
              .forward = [](Call& c) {
                reduce_call(c, cpu::Reduce::Mean, mean_type(c, 3), dims_mask(c.arg(1), c.tensor(0).dim()), c.flag(2));
              },
-             .gradient = mean_gradient, .flags = kBoth | kOut, .nodes = {"MeanBackward1"}, .doc = "The mean over the dimensions dim."}};
+             .gradient = mean_gradient,
+             .flags = kBoth | kOut,
+             .nodes = {"MeanBackward1"},
+             .doc = "The mean over the dimensions dim."}};
 
 // ------------------------------------------------------------------------------------------------ products
 
@@ -218,12 +232,17 @@ Tensor prod_gradient(const Tensor& g, const Tensor& x, const Tensor& result, int
 }  // namespace
 
 static Record prod_all{{.schema = {"prod(Tensor self, *, ScalarType? dtype=None) -> Tensor"},
-                        .forward = [](Call& c) { reduce_call(c, cpu::Reduce::Prod, sum_type(c, 1), all_dims(c.tensor(0).dim()), false); },
+                        .forward = [](Call& c) {
+                          reduce_call(c, cpu::Reduce::Prod, sum_type(c, 1), all_dims(c.tensor(0).dim()), false);
+                        },
                         .gradient = [](Grad& G) {
                           Tensor x = to_dtype(G.in(0), G.grad().dtype());
                           G.set(0, gradient_as(prod_gradient(G.grad(), x, G.result(), -1), G.dtype(0)));
                         },
-                        .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .autocast = Autocast::Float32, .nodes = {"ProdBackward0"},
+                        .save = kSaveSelf | kSaveResult,
+                        .flags = kBoth | kOut,
+                        .autocast = Autocast::Float32,
+                        .nodes = {"ProdBackward0"},
                         .doc = "The product of all elements."}};
 Record prod{{.schema = {"prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"},
              .forward = [](Call& c) {
@@ -236,7 +255,10 @@ Record prod{{.schema = {"prod.dim_int(Tensor self, int dim, bool keepdim=False, 
                Tensor x = to_dtype(G.in(0), G.grad().dtype());
                G.set(0, gradient_as(prod_gradient(keep_dims(G.grad(), n, mask, G.arg(2).b), x, keep_dims(G.result(), n, mask, G.arg(2).b), d), G.dtype(0)));
              },
-             .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .autocast = Autocast::Float32, .nodes = {"ProdBackward1"},
+             .save = kSaveSelf | kSaveResult,
+             .flags = kBoth | kOut,
+             .autocast = Autocast::Float32,
+             .nodes = {"ProdBackward1"},
              .doc = "The product over dim."}};
 
 // ------------------------------------------------------------------------------------------------ extrema
@@ -268,11 +290,21 @@ void extremum_gradient(Grad& G) {
 }  // namespace
 
 Record amax{{.schema = {"amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor"},
-             .forward = [](Call& c) { extremum(c, cpu::Reduce::Amax); },
-             .gradient = extremum_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .doc = "The largest value over the dimensions dim."}};
+             .forward = [](Call& c) {
+               extremum(c, cpu::Reduce::Amax);
+             },
+             .gradient = extremum_gradient,
+             .save = kSaveSelf | kSaveResult,
+             .flags = kBoth | kOut,
+             .doc = "The largest value over the dimensions dim."}};
 Record amin{{.schema = {"amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor"},
-             .forward = [](Call& c) { extremum(c, cpu::Reduce::Amin); },
-             .gradient = extremum_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .doc = "The smallest value over the dimensions dim."}};
+             .forward = [](Call& c) {
+               extremum(c, cpu::Reduce::Amin);
+             },
+             .gradient = extremum_gradient,
+             .save = kSaveSelf | kSaveResult,
+             .flags = kBoth | kOut,
+             .doc = "The smallest value over the dimensions dim."}};
 
 // ------------------------------------------------------------------------------------------------ any, all
 
@@ -287,10 +319,16 @@ static void logical(Call& c, cpu::Reduce op) {
   reduce_call(c, op, t, mask, c.flag(2));
 }
 Record any{{.schema = {"any.dims(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor"},
-            .forward = [](Call& c) { logical(c, cpu::Reduce::Any); },
-            .flags = kBoth | kOut | kNoGrad, .doc = "Is any element true?\n\n>>> torch.any(torch.tensor([False, True]))\ntensor(True)"}};
+            .forward = [](Call& c) {
+              logical(c, cpu::Reduce::Any);
+            },
+            .flags = kBoth | kOut | kNoGrad,
+            .doc = "Is any element true?\n\n>>> torch.any(torch.tensor([False, True]))\ntensor(True)"}};
 Record all{{.schema = {"all.dims(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor"},
-            .forward = [](Call& c) { logical(c, cpu::Reduce::All); },
-            .flags = kBoth | kOut | kNoGrad, .doc = "Are all elements true?"}};
+            .forward = [](Call& c) {
+              logical(c, cpu::Reduce::All);
+            },
+            .flags = kBoth | kOut | kNoGrad,
+            .doc = "Are all elements true?"}};
 
 }  // namespace fl::ops

@@ -14,8 +14,11 @@ static Record poisson{{.schema = {"poisson(Tensor self, " GENERATOR ") -> Tensor
                          cpu::fill_poisson(generator_of(c.arg(1)), x.dtype(), r.bytes(), rate.bytes(), x.numel());
                          c.ret(r);
                        },
-                       .gradient = [](Grad& G) { G.set(0, zeros_like_sizes(G.sizes(0), G.dtype(0))); },
-                       .flags = kFunction, .doc = "Poisson numbers of the rates self."}};
+                       .gradient = [](Grad& G) {
+                         G.set(0, zeros_like_sizes(G.sizes(0), G.dtype(0)));
+                       },
+                       .flags = kFunction,
+                       .doc = "Poisson numbers of the rates self."}};
 static Record binomial{{.schema = {"binomial(Tensor count, Tensor prob, " GENERATOR ") -> Tensor"},
                         .forward = [](Call& c) {
                           Tensor count = c.tensor(0), prob = c.tensor(1);
@@ -26,14 +29,18 @@ static Record binomial{{.schema = {"binomial(Tensor count, Tensor prob, " GENERA
                           FL_CHECK(count.dtype() == prob.dtype(), "Found dtype ", scalar_type_name(prob.dtype()), " but expected ",
                                    scalar_type_name(count.dtype()));
                           Dims shape = broadcast_shapes(count.sizes(), prob.sizes());
-                          auto dense = [&](const Tensor& t) { return contiguous_of(t.sizes() == IntView(shape) ? t : expand(t, shape)); };
+                          auto dense = [&](const Tensor& t) {
+                            return contiguous_of(t.sizes() == IntView(shape) ? t : expand(t, shape));
+                          };
                           GradModeGuard off(false);
                           count = dense(count), prob = dense(prob);
                           Tensor r = empty(shape, count.dtype());
                           cpu::fill_binomial(generator_of(c.arg(2)), r.dtype(), r.bytes(), count.bytes(), prob.bytes(), r.numel());
                           c.ret(r);
                         },
-                        .flags = kFunction, .nodes = {"NotImplemented"}, .doc = "Binomial numbers: successes of probability prob in count trials."}};
+                        .flags = kFunction,
+                        .nodes = {"NotImplemented"},
+                        .doc = "Binomial numbers: successes of probability prob in count trials."}};
 
 // ------------------------------------------------------------------------------------------------ gamma, Dirichlet
 
@@ -153,8 +160,12 @@ static Record standard_gamma{{.schema = {"_standard_gamma(Tensor self, " GENERAT
                                 cpu::fill_standard_gamma(generator_of(c.arg(1)), x.dtype(), r.bytes(), alpha.bytes(), x.numel());
                                 c.ret(r);
                               },
-                              .gradient = [](Grad& G) { G.set(0, mul(G.grad(), standard_gamma_grad(G.in(0), G.result()))); },
-                              .save = kSaveSelf | kSaveResult, .flags = kFunction, .doc = "Gamma numbers of the concentrations self and rate 1."}};
+                              .gradient = [](Grad& G) {
+                                G.set(0, mul(G.grad(), standard_gamma_grad(G.in(0), G.result())));
+                              },
+                              .save = kSaveSelf | kSaveResult,
+                              .flags = kFunction,
+                              .doc = "Gamma numbers of the concentrations self and rate 1."}};
 static Record sample_dirichlet{{.schema = {"_sample_dirichlet(Tensor self, " GENERATOR ") -> Tensor"},
                                 .forward =
                                     [](Call& c) {
@@ -196,7 +207,9 @@ static Record dirichlet_grad{{.schema = {"_dirichlet_grad(Tensor x, Tensor alpha
 static Tensor strided_race(const Tensor& x, int64_t samples, Generator& g) {
   GradModeGuard off(false);
   Tensor keys = fl::empty_like(x);
-  fill_in_order(keys, [&](void* p, int64_t n) { cpu::fill_exponential(g, x.dtype(), p, n, 1); });
+  fill_in_order(keys, [&](void* p, int64_t n) {
+    cpu::fill_exponential(g, x.dtype(), p, n, 1);
+  });
   keys = div(x, keys);
   return samples == 1 ? argmax(keys, -1, true) : topk.many(keys, samples)[1];
 }
@@ -235,6 +248,7 @@ static Record multinomial{{.schema = {"multinomial(Tensor self, int num_samples,
                              if (strided) r = strided_race(x, samples, g);
                              c.ret(r);
                            },
-                           .flags = kBoth | kOut | kNoGrad, .doc = "Indices drawn with the given weights, from each row."}};
+                           .flags = kBoth | kOut | kNoGrad,
+                           .doc = "Indices drawn with the given weights, from each row."}};
 
 }  // namespace fl::ops

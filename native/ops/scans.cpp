@@ -31,7 +31,9 @@ namespace {
 void cumulate(Call& c, cpu::Scan op) {
   const Tensor& x = c.tensor(0);
   int d = wrap_dim(c.integer(1), x.dim());
-  DType t = c.has(2) ? c.dtype(2) : c.mode != Mode::Functional && c.preset[0] ? c.preset[0]->dtype : is_integer(x.dtype()) ? DType::Int64 : x.dtype();
+  DType t = c.has(2) ? c.dtype(2) : c.mode != Mode::Functional && c.preset[0] ? c.preset[0]->dtype
+                                : is_integer(x.dtype())                       ? DType::Int64
+                                                                              : x.dtype();
   const Tensor& out = c.result(x.sizes(), t, nullptr, x.dtype() != t);
   run_scan(op, x, d, out);
 }
@@ -78,10 +80,13 @@ void logcumsumexp_gradient(Grad& G) {
   Tensor x = G.in(0), result = G.result(), g = G.grad();
   if (x.numel() == 0 || x.dim() == 0) return G.set(0, g);
   int64_t d = wrap_dim(G.arg(1).i, x.dim());
-  auto reversed = [&](const Tensor& t) { return flip(logcumsumexp(flip(t, IntView(&d, 1)), d), IntView(&d, 1)); };
+  auto reversed = [&](const Tensor& t) {
+    return flip(logcumsumexp(flip(t, IntView(&d, 1)), d), IntView(&d, 1));
+  };
   const DType t = real_type(x.dtype());
   const double lowest = t == DType::Float64 ? -1.7976931348623157e308 : t == DType::Float32 ? -3.4028234663852886e38
-                        : t == DType::Float16 ? -65504.0 : -3.3895313892515355e38;
+                                                                    : t == DType::Float16   ? -65504.0
+                                                                                            : -3.3895313892515355e38;
   Tensor none = full(IntView(), lowest, x.dtype());  // finite, so that differences of it are numbers
   if (is_complex(x.dtype())) {
     Tensor logs = where(eq(g, 0), none, log(g));
@@ -95,35 +100,43 @@ void logcumsumexp_gradient(Grad& G) {
 }  // namespace
 
 Record cumsum{{.schema = {"cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor"},
-               .forward = [](Call& c) { cumulate(c, cpu::Scan::Cumsum); },
+               .forward = [](Call& c) {
+                 cumulate(c, cpu::Scan::Cumsum);
+               },
                .gradient = [](Grad& G) {
                  G.set(0, gradient_as(reversed_cumsum(G.grad(), wrap_dim(G.arg(1).i, G.sizes(0).n)), G.dtype(0)));
                },
                .flags = kAll,
                .doc = "Running sums along dim.\n\n>>> torch.cumsum(torch.tensor([1, 2, 3]), 0)\ntensor([1, 3, 6])"}};
 Record cumprod{{.schema = {"cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor"},
-                .forward = [](Call& c) { cumulate(c, cpu::Scan::Cumprod); },
+                .forward = [](Call& c) {
+                  cumulate(c, cpu::Scan::Cumprod);
+                },
                 .gradient = [](Grad& G) {
                   DType t = loop_type(G.grad().dtype());
                   Tensor x = to_dtype(G.in(0), t), g = to_dtype(G.grad(), t), r = to_dtype(G.result(), t);
                   G.set(0, gradient_as(cumprod_gradient(g, x, r, wrap_dim(G.arg(1).i, x.dim())), G.dtype(0)));
                 },
-                .save = kSaveSelf | kSaveResult, .flags = kAll, .doc = "Running products along dim."}};
+                .save = kSaveSelf | kSaveResult,
+                .flags = kAll,
+                .doc = "Running products along dim."}};
 
 // ------------------------------------------------------------------------------------------------ log-sum-exp
 
 Record logcumsumexp{{.schema = {"logcumsumexp(Tensor self, int dim) -> Tensor"},
-                            .forward = [](Call& c) {
-                              const Tensor& x = c.tensor(0);
-                              int d = wrap_dim(c.integer(1), x.dim());
-                              if (!is_floating(x.dtype())) {
-                                if (!is_complex(x.dtype())) fail(ErrorKind::NotImplemented, "\"logcumsumexp_out_cpu\" not implemented for '", scalar_type_name(x.dtype()), "'");
-                                return c.ret(complex_logcumsumexp(x, d));
-                              }
-                              const Tensor& out = c.result(x.sizes(), x.dtype(), nullptr, false);
-                              run_scan(cpu::Scan::Logcumsumexp, x, d, out);
-                            },
-                            .gradient = logcumsumexp_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut,
-                            .doc = "Logarithms of the running sums of exp(self) along dim."}};
+                     .forward = [](Call& c) {
+                       const Tensor& x = c.tensor(0);
+                       int d = wrap_dim(c.integer(1), x.dim());
+                       if (!is_floating(x.dtype())) {
+                         if (!is_complex(x.dtype())) fail(ErrorKind::NotImplemented, "\"logcumsumexp_out_cpu\" not implemented for '", scalar_type_name(x.dtype()), "'");
+                         return c.ret(complex_logcumsumexp(x, d));
+                       }
+                       const Tensor& out = c.result(x.sizes(), x.dtype(), nullptr, false);
+                       run_scan(cpu::Scan::Logcumsumexp, x, d, out);
+                     },
+                     .gradient = logcumsumexp_gradient,
+                     .save = kSaveSelf | kSaveResult,
+                     .flags = kBoth | kOut,
+                     .doc = "Logarithms of the running sums of exp(self) along dim."}};
 
 }  // namespace fl::ops

@@ -12,7 +12,9 @@ struct Scanner {
   const std::string& s;
   size_t at = 0;
   [[noreturn]] void bad(const char* what) const { fail(ErrorKind::Value, "schema: ", what, " at position ", at, " of '", s, "'"); }
-  void space() { while (at < s.size() && s[at] == ' ') ++at; }
+  void space() {
+    while (at < s.size() && s[at] == ' ') ++at;
+  }
   bool eat(const char* token) {
     space();
     size_t n = std::char_traits<char>::length(token);

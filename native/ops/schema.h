@@ -8,7 +8,22 @@
 
 namespace fl {
 
-enum class ArgType : uint8_t { Tensor, Tensors, Scalar, Int, Ints, Float, Floats, Bool, Bools, Str, DType, Device, Layout, Format, Generator, Object };
+enum class ArgType : uint8_t { Tensor,
+                               Tensors,
+                               Scalar,
+                               Int,
+                               Ints,
+                               Float,
+                               Floats,
+                               Bool,
+                               Bools,
+                               Str,
+                               DType,
+                               Device,
+                               Layout,
+                               Format,
+                               Generator,
+                               Object };
 
 struct SchemaArg {
   ArgType type;
@@ -24,7 +39,10 @@ struct SchemaArg {
   void* alias = nullptr;      // PyObject* of a second accepted name (axis for dim, ...)
 };
 
-struct SchemaReturn { ArgType type; std::string name; };
+struct SchemaReturn {
+  ArgType type;
+  std::string name;
+};
 
 struct Schema {
   std::string text, name, overload;

@@ -90,9 +90,13 @@ static Record unique_consecutive{{.schema = {"unique_consecutive(Tensor self, bo
                                     ret_wanted(c, c.has(3) ? distinct_along(c.tensor(0), c.integer(3), inverse, counts, true) : distinct_of(c.tensor(0), inverse, counts, true), inverse,
                                                counts);
                                   },
-                                  .flags = kBoth | kNoGrad, .doc = "As unique, of runs of equal elements only."}};
+                                  .flags = kBoth | kNoGrad,
+                                  .doc = "As unique, of runs of equal elements only."}};
 static Record unique2{{.schema = {"_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)"},
-                       .forward = [](Call& c) { ret_all(c, distinct_of(c.tensor(0), c.flag(2), c.flag(3), false)); }, .flags = kFunction | kNoGrad}};
+                       .forward = [](Call& c) {
+                         ret_all(c, distinct_of(c.tensor(0), c.flag(2), c.flag(3), false));
+                       },
+                       .flags = kFunction | kNoGrad}};
 static Record unique1{{.schema = {"_unique(Tensor self, bool sorted=True, bool return_inverse=False) -> (Tensor, Tensor)"},
                        .forward = [](Call& c) {
                          Distinct r = distinct_of(c.tensor(0), c.flag(2), false, false);
@@ -129,8 +133,10 @@ void search(Call& c, Tensor bounds, const Value& sought, bool out_int32, bool ri
   }
   DType out_type = out_int32 ? DType::Int32 : DType::Int64;
   if (c.mode == Mode::Out && c.preset[0])
-    FL_CHECK(c.preset[0]->dtype == out_type, op, "(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on whether out_int32 flag is True, but we got output "
-             "tensor's dtype ", scalar_type_name(c.preset[0]->dtype), " and out_int32 flag is ", out_int32 ? "True" : "False");
+    FL_CHECK(c.preset[0]->dtype == out_type, op,
+             "(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on whether out_int32 flag is True, but we got output "
+             "tensor's dtype ",
+             scalar_type_name(c.preset[0]->dtype), " and out_int32 flag is ", out_int32 ? "True" : "False");
   const int64_t n = bounds.size(-1), rows = bounds.dim() == 1 ? 1 : bounds.numel() / std::max<int64_t>(n, 1);
   Tensor out = empty(values.sizes(), out_type);
   bounds = contiguous_of(cast_of(bounds, t)), values = contiguous_of(cast_of(values, t));
@@ -198,7 +204,8 @@ static Record histc{{.schema = {"histc(Tensor self, int bins=100, Scalar min=0, 
                        }
                        c.ret(out);
                      },
-                     .flags = kBoth | kOut | kNoGrad, .doc = "How many elements fall in each of equal bins from min to max (0 and 0: the data's range)."}};
+                     .flags = kBoth | kOut | kNoGrad,
+                     .doc = "How many elements fall in each of equal bins from min to max (0 and 0: the data's range)."}};
 static Record bincount{{.schema = {"bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor"},
                         .forward = [](Call& c) {
                           Tensor x = c.tensor(0), weights = c.optional(1);
@@ -214,13 +221,15 @@ static Record bincount{{.schema = {"bincount(Tensor self, Tensor? weights=None, 
                           if (x.numel()) cpu::integer_range(x.dtype(), x.bytes(), x.numel(), &low, &high);
                           FL_CHECK(x.dim() == 1 && low >= 0, "bincount only supports 1-d non-negative integral inputs.");
                           FL_CHECK(!weights.defined() || (weights.dim() == 1 && weights.numel() == x.numel()), "weights should be 1-d and have the same length as input");
-                          DType t = !weights.defined() ? DType::Int64 : weights.dtype() == DType::Float32 ? DType::Float32 : DType::Float64;
+                          DType t = !weights.defined() ? DType::Int64 : weights.dtype() == DType::Float32 ? DType::Float32
+                                                                                                          : DType::Float64;
                           if (weights.defined()) weights = contiguous_of(cast_of(weights, t));
                           Tensor out = empty(IntView{std::max(least, high + 1)}, t);
                           fill_values(out, Value(0));
                           cpu::bincount(x.dtype(), x.bytes(), x.numel(), weights.defined() ? weights.bytes() : nullptr, t, out.bytes());
                           c.ret(out);
                         },
-                        .flags = kBoth | kNoGrad, .doc = "How often each integer occurs, or the sum of its weights.\n\n>>> torch.bincount(torch.tensor([0, 2, 2]))\ntensor([1, 0, 2])"}};
+                        .flags = kBoth | kNoGrad,
+                        .doc = "How often each integer occurs, or the sum of its weights.\n\n>>> torch.bincount(torch.tensor([0, 2, 2]))\ntensor([1, 0, 2])"}};
 
 }  // namespace fl::ops

@@ -40,7 +40,8 @@ Record pick{{.schema = {"_pick(Tensor self, int dim, Tensor index) -> Tensor"},
                IntView sizes = G.sizes(0);
                G.set(0, place(G.grad(), G.arg(1), G.in(2), sizes.n ? sizes[int(G.arg(1).i)] : int64_t(1)));
              },
-             .save = save_in(2), .flags = kPrivate}};
+             .save = save_in(2),
+             .flags = kPrivate}};
 // Zeros of length n along dim, with self added at index.
 Record place{{.schema = {"_place(Tensor self, int dim, Tensor index, int n) -> Tensor"},
               .forward = [](Call& c) {
@@ -56,8 +57,11 @@ Record place{{.schema = {"_place(Tensor self, int dim, Tensor index, int n) -> T
                 }
                 c.ret(out);
               },
-              .gradient = [](Grad& G) { G.set(0, pick(G.grad(), G.arg(1), G.in(2))); },
-              .save = save_in(2), .flags = kPrivate}};
+              .gradient = [](Grad& G) {
+                G.set(0, pick(G.grad(), G.arg(1), G.in(2)));
+              },
+              .save = save_in(2),
+              .flags = kPrivate}};
 
 // The gradient of values picked at the places `index` (both without dim, unless keepdim).
 Tensor place_reduced(const Tensor& g, const Tensor& index, IntView sizes, int64_t dim, bool keepdim) {

@@ -13,10 +13,13 @@ DType acc_type(DType t) { return t == DType::Float64 ? DType::Float64 : DType::F
 
 // ------------------------------------------------------------------------------------------------ softmax
 
-struct Lines3 { int64_t outer = 1, n = 1, inner = 1; };
+struct Lines3 {
+  int64_t outer = 1, n = 1, inner = 1;
+};
 Lines3 lines_of(IntView sizes, int d) {
   Lines3 l;
-  for (int k = 0; k < sizes.n; ++k) (k < d ? l.outer : k == d ? l.n : l.inner) *= sizes[k];
+  for (int k = 0; k < sizes.n; ++k) (k < d ? l.outer : k == d ? l.n
+                                                              : l.inner) *= sizes[k];
   return l;
 }
 
@@ -59,24 +62,39 @@ void softmax_gradient(Grad& G, bool log) {
 }  // namespace
 
 Record softmax{{.schema = {"softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"},
-                .forward = [](Call& c) { softmax_forward(c, false); },
-                .gradient = [](Grad& G) { softmax_gradient(G, false); },
-                .save = kSaveResult, .flags = kBoth | kOut,
+                .forward = [](Call& c) {
+                  softmax_forward(c, false);
+                },
+                .gradient = [](Grad& G) {
+                  softmax_gradient(G, false);
+                },
+                .save = kSaveResult,
+                .flags = kBoth | kOut,
                 .doc = "exp(self) / sum(exp(self)) along dim.\n\n>>> torch.softmax(torch.zeros(2), 0)\ntensor([0.5000, 0.5000])"}};
 Record log_softmax{{.schema = {"log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"},
-                    .forward = [](Call& c) { softmax_forward(c, true); },
-                    .gradient = [](Grad& G) { softmax_gradient(G, true); },
-                    .save = kSaveResult, .flags = kBoth | kOut, .doc = "The logarithm of softmax along dim."}};
+                    .forward = [](Call& c) {
+                      softmax_forward(c, true);
+                    },
+                    .gradient = [](Grad& G) {
+                      softmax_gradient(G, true);
+                    },
+                    .save = kSaveResult,
+                    .flags = kBoth | kOut,
+                    .doc = "The logarithm of softmax along dim."}};
 static DType widened(Call& c) {  // half_to_float of the private forms
   if (!c.flag(2)) return DType::None;
   FL_CHECK(is_reduced_float(c.tensor(0).dtype()), "conversion is supported for Half type only");
   return DType::Float32;
 }
 static Record softmax_private{{.schema = {"_softmax(Tensor self, int dim, bool half_to_float) -> Tensor"},
-                               .forward = [](Call& c) { c.ret(softmax(c.tensor(0), c.arg(1), widened(c))); },
+                               .forward = [](Call& c) {
+                                 c.ret(softmax(c.tensor(0), c.arg(1), widened(c)));
+                               },
                                .flags = kFunction | kComposite}};
 static Record log_softmax_private{{.schema = {"_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor"},
-                                   .forward = [](Call& c) { c.ret(log_softmax(c.tensor(0), c.arg(1), widened(c))); },
+                                   .forward = [](Call& c) {
+                                     c.ret(log_softmax(c.tensor(0), c.arg(1), widened(c)));
+                                   },
                                    .flags = kFunction | kComposite}};
 static Record softmax_backward_data{{.schema = {"_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor"},
                                      .forward = [](Call& c) {
@@ -108,7 +126,8 @@ Classes classes_of(IntView x) {
   for (int d = 2; d < x.n; ++d) k.spatial *= x[d];
   return k;
 }
-cpu::LossReduction reduction_of(int64_t r) { return r == 0 ? cpu::LossReduction::None : r == 1 ? cpu::LossReduction::Mean : cpu::LossReduction::Sum; }
+cpu::LossReduction reduction_of(int64_t r) { return r == 0 ? cpu::LossReduction::None : r == 1 ? cpu::LossReduction::Mean
+                                                                                               : cpu::LossReduction::Sum; }
 
 void check_classes(const Tensor& x, const Tensor& target, const Tensor& weight) {
   FL_CHECK_KIND(Value, x.dim() > 0, "Expected 1 or more dimensions (got 0)");
@@ -174,9 +193,14 @@ static Record nll_loss_forward{{.schema = {"nll_loss_forward(Tensor self, Tensor
                                   if (G.needs(0) && G.grad().defined())
                                     G.set(0, nll_loss_backward(G.grad(), G.in(0), G.in(1), G.in(2), G.arg(3), G.arg(4), G.result(1)));
                                 },
-                                .save = save_in(0) | save_in(1) | save_in(2) | save_out(1), .flags = kNn, .nodes = {"NllLossBackward0"}}};
+                                .save = save_in(0) | save_in(1) | save_in(2) | save_out(1),
+                                .flags = kNn,
+                                .nodes = {"NllLossBackward0"}}};
 static Record nll_loss2d_forward{{.schema = {"nll_loss2d_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight)"},
-                                  .forward = nll_forward, .gradient = nll_loss_forward.gradient, .save = nll_loss_forward.save, .flags = kNn,
+                                  .forward = nll_forward,
+                                  .gradient = nll_loss_forward.gradient,
+                                  .save = nll_loss_forward.save,
+                                  .flags = kNn,
                                   .nodes = {"NllLoss2DBackward0"}}};
 // Linear in grad, with nll_loss as its transpose.
 Record nll_loss_backward{{.schema = {"_nll_loss_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight) -> Tensor"},
@@ -187,18 +211,29 @@ Record nll_loss_backward{{.schema = {"_nll_loss_backward(Tensor grad_output, Ten
                             if (G.needs(0)) G.set(0, nll_loss_forward(G.grad(), G.in(2), G.in(3), G.arg(4), G.arg(5)));
                             if (G.needs(1)) G.set(1, zeros_like_sizes(G.sizes(1), G.dtype(1)));
                           },
-                          .save = save_in(2) | save_in(3), .flags = kPrivate, .nodes = {"NllLossBackwardBackward0"}}};
+                          .save = save_in(2) | save_in(3),
+                          .flags = kPrivate,
+                          .nodes = {"NllLossBackwardBackward0"}}};
 
 static void nll_call(Call& c) {
   const Record& op = c.tensor(0).dim() > 2 ? nll_loss2d_forward : nll_loss_forward;
   c.ret(op(c.tensor(0), c.tensor(1), c.arg(2), c.arg(3), c.arg(4)));
 }
 Record nll_loss_nd{{.schema = {"nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor"},
-                    .forward = nll_call, .flags = kNn | kFunction | kComposite, .autocast = Autocast::Float32, .doc = "Negative log-likelihood of class indices."}};
+                    .forward = nll_call,
+                    .flags = kNn | kFunction | kComposite,
+                    .autocast = Autocast::Float32,
+                    .doc = "Negative log-likelihood of class indices."}};
 static Record nll_loss{{.schema = {"nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor"},
-                        .forward = nll_call, .flags = kNn | kFunction | kOut | kComposite, .autocast = Autocast::Float32, .doc = "Negative log-likelihood of class indices."}};
+                        .forward = nll_call,
+                        .flags = kNn | kFunction | kOut | kComposite,
+                        .autocast = Autocast::Float32,
+                        .doc = "Negative log-likelihood of class indices."}};
 static Record nll_loss2d{{.schema = {"nll_loss2d(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor"},
-                          .forward = nll_call, .flags = kNn | kFunction | kOut | kComposite, .autocast = Autocast::Float32, .doc = "Negative log-likelihood of class indices of images."}};
+                          .forward = nll_call,
+                          .flags = kNn | kFunction | kOut | kComposite,
+                          .autocast = Autocast::Float32,
+                          .doc = "Negative log-likelihood of class indices of images."}};
 
 // ------------------------------------------------------------------------------------------------ cross-entropy
 
@@ -269,9 +304,17 @@ void cross_entropy_gradient(Grad& G) {
 constexpr uint32_t kCrossEntropySave = save_in(0) | save_in(1) | save_in(2) | save_out(1) | save_out(2);
 
 Record cross_entropy{{.schema = {"_cross_entropy(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, float label_smoothing) -> (Tensor, Tensor, Tensor)"},
-                      .forward = cross_entropy_forward, .gradient = cross_entropy_gradient, .save = kCrossEntropySave, .flags = kPrivate, .nodes = {"NllLossBackward0"}}};
+                      .forward = cross_entropy_forward,
+                      .gradient = cross_entropy_gradient,
+                      .save = kCrossEntropySave,
+                      .flags = kPrivate,
+                      .nodes = {"NllLossBackward0"}}};
 Record cross_entropy2d{{.schema = {"_cross_entropy2d(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, float label_smoothing) -> (Tensor, Tensor, Tensor)"},
-                        .forward = cross_entropy_forward, .gradient = cross_entropy_gradient, .save = kCrossEntropySave, .flags = kPrivate, .nodes = {"NllLoss2DBackward0"}}};
+                        .forward = cross_entropy_forward,
+                        .gradient = cross_entropy_gradient,
+                        .save = kCrossEntropySave,
+                        .flags = kPrivate,
+                        .nodes = {"NllLoss2DBackward0"}}};
 
 // Targets that are probabilities.
 Tensor soft_cross_entropy(const Tensor& x, Tensor target, const Tensor& weight, int64_t reduction, double e) {
@@ -305,6 +348,8 @@ Record cross_entropy_loss{{.schema = {"cross_entropy_loss(Tensor self, Tensor ta
                              const Record& op = x.dim() > 2 ? cross_entropy2d : cross_entropy;
                              c.ret(op(x, target, c.arg(2), c.arg(3), c.arg(4), c.arg(5)));
                            },
-                           .flags = kNn | kFunction | kComposite, .autocast = Autocast::Float32, .doc = "Cross-entropy between logits and class indices or class probabilities."}};
+                           .flags = kNn | kFunction | kComposite,
+                           .autocast = Autocast::Float32,
+                           .doc = "Cross-entropy between logits and class indices or class probabilities."}};
 
 }  // namespace fl::ops

@@ -19,7 +19,8 @@ void spread_forward(Call& c, cpu::Reduce op, bool with_mean) {
   Dims sizes = reduced_sizes(x.sizes(), mask, keepdim);
   if (double(reduced_count(x.sizes(), mask)) - correction <= 0 && checked_numel(sizes) > 0 && python_hooks.warn)
     python_hooks.warn((::std::string(c.op.name) + "(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
-                       "divided by output numel).").c_str());
+                                                  "divided by output numel).")
+                          .c_str());
   Tensor out = c.result(sizes, real_type(x.dtype()));
   Tensor average = with_mean ? c.result(sizes, x.dtype()) : Tensor();
   run_reduce(op, x, mask, keepdim, out, average, correction);
@@ -76,36 +77,79 @@ void of_all(Call& c, const Record& op) {
 
 extern Record var, std_, var_mean, std_mean;
 static Record var_by_dim{{.schema = {"var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor"},
-                          .forward = [](Call& c) { by_dim(c, var); }, .flags = kBoth | kOut | kComposite, .doc = "The variance over dim."}};
+                          .forward = [](Call& c) {
+                            by_dim(c, var);
+                          },
+                          .flags = kBoth | kOut | kComposite,
+                          .doc = "The variance over dim."}};
 Record var{{.schema = {"var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor"},
-            .forward = [](Call& c) { spread_forward(c, cpu::Reduce::Var, false); },
-            .gradient = var_gradient, .save = kSaveSelf, .flags = kBoth | kOut,
+            .forward = [](Call& c) {
+              spread_forward(c, cpu::Reduce::Var, false);
+            },
+            .gradient = var_gradient,
+            .save = kSaveSelf,
+            .flags = kBoth | kOut,
             .doc = "The variance over dim: squares divided by the count less correction.\n\n>>> torch.var(torch.tensor([1., 2., 3.]))\ntensor(1.)"}};
 static Record var_of_all{{.schema = {"var(Tensor self, bool unbiased=True) -> Tensor"},
-                          .forward = [](Call& c) { of_all(c, var); }, .flags = kBoth | kComposite}};
+                          .forward = [](Call& c) {
+                            of_all(c, var);
+                          },
+                          .flags = kBoth | kComposite}};
 static Record std_by_dim{{.schema = {"std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor"},
-                          .forward = [](Call& c) { by_dim(c, std_); }, .flags = kBoth | kOut | kComposite, .doc = "The standard deviation over dim."}};
+                          .forward = [](Call& c) {
+                            by_dim(c, std_);
+                          },
+                          .flags = kBoth | kOut | kComposite,
+                          .doc = "The standard deviation over dim."}};
 Record std_{{.schema = {"std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor"},
-             .forward = [](Call& c) { spread_forward(c, cpu::Reduce::Std, false); },
-             .gradient = std_gradient, .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut,
+             .forward = [](Call& c) {
+               spread_forward(c, cpu::Reduce::Std, false);
+             },
+             .gradient = std_gradient,
+             .save = kSaveSelf | kSaveResult,
+             .flags = kBoth | kOut,
              .doc = "The standard deviation over dim.\n\n>>> torch.std(torch.tensor([1., 2., 3.]))\ntensor(1.)"}};
 static Record std_of_all{{.schema = {"std(Tensor self, bool unbiased=True) -> Tensor"},
-                          .forward = [](Call& c) { of_all(c, std_); }, .flags = kBoth | kComposite}};
+                          .forward = [](Call& c) {
+                            of_all(c, std_);
+                          },
+                          .flags = kBoth | kComposite}};
 static Record var_mean_by_dim{{.schema = {"var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)"},
-                               .forward = [](Call& c) { by_dim(c, var_mean); }, .flags = kFunction | kComposite, .doc = "The variance and the mean over dim."}};
+                               .forward = [](Call& c) {
+                                 by_dim(c, var_mean);
+                               },
+                               .flags = kFunction | kComposite,
+                               .doc = "The variance and the mean over dim."}};
 Record var_mean{{.schema = {"var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)"},
-                 .forward = [](Call& c) { spread_forward(c, cpu::Reduce::Var, true); },
-                 .gradient = var_gradient, .save = kSaveSelf, .flags = kFunction}};
+                 .forward = [](Call& c) {
+                   spread_forward(c, cpu::Reduce::Var, true);
+                 },
+                 .gradient = var_gradient,
+                 .save = kSaveSelf,
+                 .flags = kFunction}};
 static Record var_mean_of_all{{.schema = {"var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)"},
-                               .forward = [](Call& c) { of_all(c, var_mean); }, .flags = kFunction | kComposite}};
+                               .forward = [](Call& c) {
+                                 of_all(c, var_mean);
+                               },
+                               .flags = kFunction | kComposite}};
 static Record std_mean_by_dim{{.schema = {"std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)"},
-                               .forward = [](Call& c) { by_dim(c, std_mean); }, .flags = kFunction | kComposite,
+                               .forward = [](Call& c) {
+                                 by_dim(c, std_mean);
+                               },
+                               .flags = kFunction | kComposite,
                                .doc = "The standard deviation and the mean over dim."}};
 Record std_mean{{.schema = {"std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)"},
-                 .forward = [](Call& c) { spread_forward(c, cpu::Reduce::Std, true); },
-                 .gradient = std_gradient, .save = kSaveSelf | kSaveResult, .flags = kFunction}};
+                 .forward = [](Call& c) {
+                   spread_forward(c, cpu::Reduce::Std, true);
+                 },
+                 .gradient = std_gradient,
+                 .save = kSaveSelf | kSaveResult,
+                 .flags = kFunction}};
 static Record std_mean_of_all{{.schema = {"std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)"},
-                               .forward = [](Call& c) { of_all(c, std_mean); }, .flags = kFunction | kComposite}};
+                               .forward = [](Call& c) {
+                                 of_all(c, std_mean);
+                               },
+                               .flags = kFunction | kComposite}};
 
 // ------------------------------------------------------------------------------------------------ vector norms
 
@@ -164,7 +208,10 @@ void norm_gradient(Grad& G) {
 }  // namespace
 
 Record linalg_vector_norm{{.schema = {"linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"},
-                           .forward = norm_forward, .gradient = norm_gradient, .save = kSaveSelf | kSaveResult, .flags = kFunction | kOut | kLinalg,
+                           .forward = norm_forward,
+                           .gradient = norm_gradient,
+                           .save = kSaveSelf | kSaveResult,
+                           .flags = kFunction | kOut | kLinalg,
                            .doc = "The norm of order ord over dim, all taken as one vector.\n\n>>> torch.linalg.vector_norm(torch.tensor([3., 4.]))\ntensor(5.)"}};
 
 // ------------------------------------------------------------------------------------------------ log-sum-exp
@@ -192,7 +239,9 @@ Record logsumexp{{.schema = {"logsumexp(Tensor self, int[1] dim, bool keepdim=Fa
                     Tensor g = keep_dims(G.grad(), n, mask, G.arg(2).b);
                     G.set(0, mul(g, conj_if(exp(sub(x, keep_dims(r, n, mask, G.arg(2).b))))));
                   },
-                  .save = kSaveSelf | kSaveResult, .flags = kBoth | kOut, .doc = "The logarithm of the sum of exp(self) over dim, without overflow."}};
+                  .save = kSaveSelf | kSaveResult,
+                  .flags = kBoth | kOut,
+                  .doc = "The logarithm of the sum of exp(self) over dim, without overflow."}};
 
 // ------------------------------------------------------------------------------------------------ counts and sums
 
@@ -202,13 +251,15 @@ static Record count_nonzero{{.schema = {"count_nonzero.dim_IntList(Tensor self, 
                                const Tensor& out = c.result(reduced_sizes(c.tensor(0).sizes(), mask, false), DType::Int64);
                                run_reduce(cpu::Reduce::CountNonzero, c.tensor(0), mask, false, out);
                              },
-                             .flags = kBoth | kOut | kNoGrad, .doc = "How many elements are not zero.\n\n>>> torch.count_nonzero(torch.tensor([1, 0, 3]))\ntensor(2)"}};
+                             .flags = kBoth | kOut | kNoGrad,
+                             .doc = "How many elements are not zero.\n\n>>> torch.count_nonzero(torch.tensor([1, 0, 3]))\ntensor(2)"}};
 
 Record nansum{{.schema = {"nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"},
                .forward = [](Call& c) {
                  const Tensor& x = c.tensor(0);
                  FL_CHECK(!is_complex(x.dtype()), "nansum on CPU does not support complex inputs");
-                 DType t = c.has(3) ? c.dtype(3) : is_integer(x.dtype()) ? DType::Int64 : x.dtype();
+                 DType t = c.has(3) ? c.dtype(3) : is_integer(x.dtype()) ? DType::Int64
+                                                                         : x.dtype();
                  uint64_t mask = dims_mask(c.arg(1), x.dim());
                  const Tensor& out = c.result(reduced_sizes(x.sizes(), mask, c.flag(2)), t);
                  run_reduce(cpu::Reduce::Nansum, is_integer(t) && !is_integer(x.dtype()) ? cast_of(x, t) : x, mask, c.flag(2), out);
@@ -217,7 +268,9 @@ Record nansum{{.schema = {"nansum(Tensor self, int[1]? dim=None, bool keepdim=Fa
                  Tensor g = spread(gradient_as(G.grad(), G.dtype(0)), G.sizes(0), dims_mask(G.arg(1), G.sizes(0).n), G.arg(2).b);
                  G.set(0, mul(g, logical_not(isnan(G.in(0)))));
                },
-               .save = kSaveSelf, .flags = kBoth | kOut, .doc = "The sum over dim with NaN counted as zero."}};
+               .save = kSaveSelf,
+               .flags = kBoth | kOut,
+               .doc = "The sum over dim with NaN counted as zero."}};
 static Record nanmean{{.schema = {"nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor"},
                        .forward = [](Call& c) {
                          const Tensor& x = c.tensor(0);
@@ -225,6 +278,7 @@ static Record nanmean{{.schema = {"nanmean(Tensor self, int[1]? dim=None, bool k
                          Tensor count = sum(logical_not(isnan(detach(x))), c.arg(1), c.arg(2));
                          c.ret(div(nansum(x, c.arg(1), c.arg(2), c.arg(3)), count));
                        },
-                       .flags = kBoth | kOut | kComposite, .doc = "The mean over dim of the values that are not NaN."}};
+                       .flags = kBoth | kOut | kComposite,
+                       .doc = "The mean over dim of the values that are not NaN."}};
 
 }  // namespace fl::ops

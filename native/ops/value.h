@@ -8,11 +8,26 @@
 
 namespace fl {
 
-enum class Layout : int8_t { Strided, Sparse, Other };
+enum class Layout : int8_t { Strided,
+                             Sparse,
+                             Other };
 
 struct Value {
-  enum Tag : uint8_t { None, TensorTag, TensorsTag, BoolTag, IntTag, FloatTag, ComplexTag, IntsTag, FloatsTag, StrTag,
-                       DTypeTag, DeviceTag, LayoutTag, FormatTag, ObjectTag };
+  enum Tag : uint8_t { None,
+                       TensorTag,
+                       TensorsTag,
+                       BoolTag,
+                       IntTag,
+                       FloatTag,
+                       ComplexTag,
+                       IntsTag,
+                       FloatsTag,
+                       StrTag,
+                       DTypeTag,
+                       DeviceTag,
+                       LayoutTag,
+                       FormatTag,
+                       ObjectTag };
   Tag tag = None;
   bool dropped = false;  // a tensor argument that a gradient node did not keep
   int32_t n = 0;         // length of lists
@@ -40,7 +55,10 @@ struct Value {
   Value(int x) : tag(IntTag) { i = x; }
   Value(int64_t x) : tag(IntTag) { i = x; }
   Value(double x) : tag(FloatTag) { d = x; }
-  Value(double re, double im) : tag(ComplexTag) { z[0] = re; z[1] = im; }
+  Value(double re, double im) : tag(ComplexTag) {
+    z[0] = re;
+    z[1] = im;
+  }
   Value(IntView v) : tag(IntsTag), n(v.n) { ints = v.data; }
   Value(const Dims& v) : Value(IntView(v)) {}
   Value(DType x) : tag(x == DType::None ? None : DTypeTag) { dtype = x; }
@@ -52,13 +70,19 @@ struct Value {
   bool is_tensor() const { return tag == TensorTag; }
   bool is_number() const { return tag >= BoolTag && tag <= ComplexTag; }
   const Tensor& tensor() const { return *reinterpret_cast<const Tensor*>(&t); }
-  double real() const { return tag == FloatTag ? d : tag == IntTag ? double(i) : tag == BoolTag ? double(b) : z[0]; }
+  double real() const { return tag == FloatTag ? d : tag == IntTag ? double(i)
+                                                 : tag == BoolTag  ? double(b)
+                                                                   : z[0]; }
   double imag() const { return tag == ComplexTag ? z[1] : 0.0; }
-  int64_t integer() const { return tag == IntTag ? i : tag == BoolTag ? int64_t(b) : int64_t(real()); }
+  int64_t integer() const { return tag == IntTag ? i : tag == BoolTag ? int64_t(b)
+                                                                      : int64_t(real()); }
   DType number_dtype() const {  // the kind of the number, as a default dtype of that kind would be chosen
-    return tag == BoolTag ? DType::Bool : tag == IntTag ? DType::Int64 : tag == FloatTag ? DType::Float64 : DType::Complex128;
+    return tag == BoolTag ? DType::Bool : tag == IntTag ? DType::Int64
+                                      : tag == FloatTag ? DType::Float64
+                                                        : DType::Complex128;
   }
-  IntView int_view() const { return tag == IntsTag ? IntView(ints, n) : tag == IntTag ? IntView(&i, 1) : IntView(); }
+  IntView int_view() const { return tag == IntsTag ? IntView(ints, n) : tag == IntTag ? IntView(&i, 1)
+                                                                                      : IntView(); }
 };
 
 }  // namespace fl

@@ -40,7 +40,9 @@ bool window_may_overlap(IntView sizes, IntView strides) {  // conservative: sort
   int order[kMaxDims], n = 0;
   for (int d = 0; d < sizes.n; ++d)
     if (sizes[d] > 1) order[n++] = d;
-  std::sort(order, order + n, [&](int a, int b) { return strides[a] < strides[b]; });
+  std::sort(order, order + n, [&](int a, int b) {
+    return strides[a] < strides[b];
+  });
   int64_t reach = 0;
   for (int k = 0; k < n; ++k) {
     if (strides[order[k]] <= reach) return true;
@@ -102,27 +104,35 @@ Record as_strided_window{{.schema = {"_as_strided(Tensor(a) self, int[] size, in
                             Tensor count = window_backward(ones(sizes, G.grad().dtype()), IntView{high - low}, strides, self_offset - low);
                             G.set(0, as_strided(div(memory, clamp_min(count, 1)), sizes, strides, self_offset - low));
                           },
-                          .flags = kPrivate | kViewOp, .nodes = {"AsStridedBackward0"}}};
+                          .flags = kPrivate | kViewOp,
+                          .nodes = {"AsStridedBackward0"}}};
 Record as_strided{{.schema = {"as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)"},
                    .forward = [](Call& c) {
                      const Tensor& x = c.tensor(0);
                      int64_t offset = c.has(3) ? c.integer(3) : x->offset;
                      c.ret(as_strided_window(x, c.ints(1), c.ints(2), offset, x.strides(), x->offset));
                    },
-                   .flags = kBoth | kComposite, .doc = "A window on self's storage with the given size, strides and offset (in elements)."}};
+                   .flags = kBoth | kComposite,
+                   .doc = "A window on self's storage with the given size, strides and offset (in elements)."}};
 
 // ------------------------------------------------------------------------------------------------ shapes
 
 static Tensor viewed(const Tensor& x, IntView shape) {
   Dims size = infer_size(shape, x.numel()), strides;
-  FL_CHECK(view_strides(x.sizes(), x.strides(), size, strides), "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+  FL_CHECK(view_strides(x.sizes(), x.strides(), size, strides),
+           "view size is not compatible with input tensor's size and stride (at least one dimension spans "
            "across two contiguous subspaces). Use .reshape(...) instead.");
   return make_view(x, size, strides, x->offset);
 }
 Record view{{.schema = {"view(Tensor(a) self, int[] size) -> Tensor(a)"},
-             .forward = [](Call& c) { c.ret(viewed(c.tensor(0), c.ints(1))); },
-             .gradient = [](Grad& G) { G.set(0, reshape(G.grad(), G.sizes(0))); },
-             .flags = kMethod | kViewOp, .doc = "The same elements in another shape, without copying; one size may be -1.\n\n>>> torch.arange(4).view(2, -1)\ntensor([[0, 1],\n        [2, 3]])"}};
+             .forward = [](Call& c) {
+               c.ret(viewed(c.tensor(0), c.ints(1)));
+             },
+             .gradient = [](Grad& G) {
+               G.set(0, reshape(G.grad(), G.sizes(0)));
+             },
+             .flags = kMethod | kViewOp,
+             .doc = "The same elements in another shape, without copying; one size may be -1.\n\n>>> torch.arange(4).view(2, -1)\ntensor([[0, 1],\n        [2, 3]])"}};
 Record reshape{{.schema = {"reshape(Tensor(a) self, int[] shape) -> Tensor(a)"},
                 .forward = [](Call& c) {
                   const Tensor& x = c.tensor(0);
@@ -130,7 +140,8 @@ Record reshape{{.schema = {"reshape(Tensor(a) self, int[] shape) -> Tensor(a)"},
                   if (view_strides(x.sizes(), x.strides(), size, strides)) return c.ret(view(x, IntView(size)));
                   c.ret(unsafe_view(clone(x, MemoryFormat::Contiguous), IntView(size)));
                 },
-                .flags = kBoth | kComposite, .doc = "As view, copying where that is needed."}};
+                .flags = kBoth | kComposite,
+                .doc = "As view, copying where that is needed."}};
 Record unsafe_view{{.schema = {"_unsafe_view(Tensor self, int[] size) -> Tensor"},
                     .forward = [](Call& c) {
                       Tensor v = viewed(c.tensor(0), c.ints(1));  // sole owner of its storage: no base to track
@@ -139,8 +150,11 @@ Record unsafe_view{{.schema = {"_unsafe_view(Tensor self, int[] size) -> Tensor"
                       v->origin = Origin::Plain;
                       c.ret(v);
                     },
-                    .gradient = [](Grad& G) { G.set(0, reshape(G.grad(), G.sizes(0))); },
-                    .flags = kPrivate, .nodes = {"UnsafeViewBackward0"}}};
+                    .gradient = [](Grad& G) {
+                      G.set(0, reshape(G.grad(), G.sizes(0)));
+                    },
+                    .flags = kPrivate,
+                    .nodes = {"UnsafeViewBackward0"}}};
 Record expand{{.schema = {"expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)"},
                .forward = [](Call& c) {
                  const Tensor& x = c.tensor(0);
@@ -167,8 +181,11 @@ Record expand{{.schema = {"expand(Tensor(a) self, int[] size, *, bool implicit=F
                  checked_numel(size);
                  c.ret(make_view(x, size, strides, x->offset));
                },
-               .gradient = [](Grad& G) { G.set(0, sum_to(G.grad(), G.sizes(0))); },
-               .flags = kMethod | kViewOp, .doc = "Repeats dimensions of size 1 without copying; -1 keeps a size."}};
+               .gradient = [](Grad& G) {
+                 G.set(0, sum_to(G.grad(), G.sizes(0)));
+               },
+               .flags = kMethod | kViewOp,
+               .doc = "Repeats dimensions of size 1 without copying; -1 keeps a size."}};
 Record transpose{{.schema = {"transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)"},
                   .forward = [](Call& c) {
                     const Tensor& x = c.tensor(0);
@@ -180,8 +197,11 @@ Record transpose{{.schema = {"transpose.int(Tensor(a) self, int dim0, int dim1) 
                     }
                     c.ret(make_view(x, size, strides, x->offset));
                   },
-                  .gradient = [](Grad& G) { G.set(0, transpose(G.grad(), G.arg(1), G.arg(2))); },
-                  .flags = kBoth | kViewOp, .doc = "Two dimensions exchanged."}};
+                  .gradient = [](Grad& G) {
+                    G.set(0, transpose(G.grad(), G.arg(1), G.arg(2)));
+                  },
+                  .flags = kBoth | kViewOp,
+                  .doc = "Two dimensions exchanged."}};
 Record t{{.schema = {"t(Tensor(a) self) -> Tensor(a)"},
           .forward = [](Call& c) {
             const Tensor& x = c.tensor(0);
@@ -193,14 +213,20 @@ Record t{{.schema = {"t(Tensor(a) self) -> Tensor(a)"},
             }
             c.ret(make_view(x, size, strides, x->offset));
           },
-          .gradient = [](Grad& G) { G.set(0, t(G.grad())); },
-          .flags = kBoth | kViewOp, .nodes = {"TBackward0"}, .doc = "The transpose of a matrix; vectors and scalars as they are."}};
+          .gradient = [](Grad& G) {
+            G.set(0, t(G.grad()));
+          },
+          .flags = kBoth | kViewOp,
+          .nodes = {"TBackward0"},
+          .doc = "The transpose of a matrix; vectors and scalars as they are."}};
 Record permute{{.schema = {"permute(Tensor(a) self, int[] dims) -> Tensor(a)"},
                 .forward = [](Call& c) {
                   const Tensor& x = c.tensor(0);
                   IntView dims = c.ints(1);
-                  FL_CHECK(dims.n == x.dim(), "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions "
-                           "i.e. input.dim() = ", x.dim(), " is not equal to len(dims) = ", dims.n);
+                  FL_CHECK(dims.n == x.dim(),
+                           "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions "
+                           "i.e. input.dim() = ",
+                           x.dim(), " is not equal to len(dims) = ", dims.n);
                   Dims size(dims.n), strides(dims.n);
                   uint64_t seen = 0;
                   for (int k = 0; k < dims.n; ++k) {
@@ -218,7 +244,8 @@ Record permute{{.schema = {"permute(Tensor(a) self, int[] dims) -> Tensor(a)"},
                   for (int k = 0; k < dims.n; ++k) back[int(dims[k] < 0 ? dims[k] + dims.n : dims[k])] = k;
                   G.set(0, permute(G.grad(), IntView(back)));
                 },
-                .flags = kBoth | kViewOp, .doc = "Dimensions in the given order."}};
+                .flags = kBoth | kViewOp,
+                .doc = "Dimensions in the given order."}};
 Record unsqueeze{{.schema = {"unsqueeze(Tensor(a) self, int dim) -> Tensor(a)"},
                   .forward = [](Call& c) {
                     const Tensor& x = c.tensor(0);
@@ -229,8 +256,11 @@ Record unsqueeze{{.schema = {"unsqueeze(Tensor(a) self, int dim) -> Tensor(a)"},
                     strides.insert(d, step);
                     c.ret(make_view(x, size, strides, x->offset));
                   },
-                  .gradient = [](Grad& G) { G.set(0, squeeze_dims(G.grad(), IntView{G.arg(1).i < 0 ? G.arg(1).i + G.grad().dim() : G.arg(1).i})); },
-                  .flags = kBoth | kViewOp, .doc = "A dimension of size 1 inserted before dim."}};
+                  .gradient = [](Grad& G) {
+                    G.set(0, squeeze_dims(G.grad(), IntView{G.arg(1).i < 0 ? G.arg(1).i + G.grad().dim() : G.arg(1).i}));
+                  },
+                  .flags = kBoth | kViewOp,
+                  .doc = "A dimension of size 1 inserted before dim."}};
 static void squeeze_where(Call& c, uint64_t mask) {
   const Tensor& x = c.tensor(0);
   Dims size(0), strides(0);
@@ -243,8 +273,12 @@ static void squeeze_where(Call& c, uint64_t mask) {
 }
 static void squeeze_gradient(Grad& G) { G.set(0, reshape(G.grad(), G.sizes(0))); }
 Record squeeze{{.schema = {"squeeze(Tensor(a) self) -> Tensor(a)"},
-                .forward = [](Call& c) { squeeze_where(c, ~uint64_t(0)); },
-                .gradient = squeeze_gradient, .flags = kPrivate | kViewOp, .doc = "All dimensions of size 1 removed."}};
+                .forward = [](Call& c) {
+                  squeeze_where(c, ~uint64_t(0));
+                },
+                .gradient = squeeze_gradient,
+                .flags = kPrivate | kViewOp,
+                .doc = "All dimensions of size 1 removed."}};
 Record squeeze_dims{{.schema = {"squeeze.dims(Tensor(a) self, int[1] dim) -> Tensor(a)"},
                      .forward = [](Call& c) {
                        uint64_t mask = 0;
@@ -255,10 +289,15 @@ Record squeeze_dims{{.schema = {"squeeze.dims(Tensor(a) self, int[1] dim) -> Ten
                        }
                        squeeze_where(c, mask);
                      },
-                     .gradient = squeeze_gradient, .flags = kPrivate | kViewOp, .nodes = {"SqueezeBackward1"}}};
+                     .gradient = squeeze_gradient,
+                     .flags = kPrivate | kViewOp,
+                     .nodes = {"SqueezeBackward1"}}};
 Record squeeze_any{{.schema = {"squeeze.dims(Tensor(a) self, int[1]? dim=None) -> Tensor(a)"},
-                    .forward = [](Call& c) { c.ret(c.has(1) ? squeeze_dims(c.tensor(0), c.ints(1)) : squeeze(c.tensor(0))); },
-                    .flags = kBoth | kComposite, .doc = "Dimensions of size 1 removed: all, or those given."}};
+                    .forward = [](Call& c) {
+                      c.ret(c.has(1) ? squeeze_dims(c.tensor(0), c.ints(1)) : squeeze(c.tensor(0)));
+                    },
+                    .flags = kBoth | kComposite,
+                    .doc = "Dimensions of size 1 removed: all, or those given."}};
 Record flatten{{.schema = {"flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)"},
                 .forward = [](Call& c) {
                   const Tensor& x = c.tensor(0);
@@ -274,7 +313,8 @@ Record flatten{{.schema = {"flatten.using_ints(Tensor(a) self, int start_dim=0, 
                   for (int d = b + 1; d < x.dim(); ++d) size.push(x.size(d));
                   c.ret(reshape(x, IntView(size)));
                 },
-                .flags = kBoth | kComposite, .doc = "Dimensions start_dim to end_dim merged into one."}};
+                .flags = kBoth | kComposite,
+                .doc = "Dimensions start_dim to end_dim merged into one."}};
 
 // ------------------------------------------------------------------------------------------------ selection
 
@@ -303,7 +343,8 @@ Record select{{.schema = {"select.int(Tensor(a) self, int dim, int index) -> Ten
                  st.erase(d);
                  G.set(0, scatter_view(G.grad(), sizes, st, offset));
                },
-               .flags = kBoth | kViewOp, .doc = "The slice at index of dimension dim, which disappears."}};
+               .flags = kBoth | kViewOp,
+               .doc = "The slice at index of dimension dim, which disappears."}};
 Record slice{{.schema = {"slice.Tensor(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a)"},
               .forward = [](Call& c) {
                 const Tensor& x = c.tensor(0);
@@ -332,7 +373,8 @@ Record slice{{.schema = {"slice.Tensor(Tensor(a) self, int dim=0, int? start=Non
                 st[d] *= G.arg(4).i;
                 G.set(0, scatter_view(G.grad(), sizes, st, G.grad().numel() ? offset : 0));
               },
-              .flags = kPrivate | kViewOp, .doc = "self[start:end:step] along dim."}};
+              .flags = kPrivate | kViewOp,
+              .doc = "self[start:end:step] along dim."}};
 Record narrow{{.schema = {"narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)", "narrow.Tensor(Tensor(a) self, int dim, Tensor start, int length) -> Tensor(a)"},
                .forward = [](Call& c) {
                  const Tensor& x = c.tensor(0);
@@ -347,7 +389,8 @@ Record narrow{{.schema = {"narrow(Tensor(a) self, int dim, int start, int length
                  FL_CHECK(start <= n - length, "start (", start, ") + length (", length, ") exceeds dimension size (", n, ").");
                  c.ret(slice(x, d, start, start + length, 1));
                },
-               .flags = kBoth | kComposite, .doc = "The slice of `length` elements from `start` along dim."}};
+               .flags = kBoth | kComposite,
+               .doc = "The slice of `length` elements from `start` along dim."}};
 Record diagonal{{.schema = {"diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)"},
                  .forward = [](Call& c) {
                    const Tensor& x = c.tensor(0);
@@ -355,7 +398,8 @@ Record diagonal{{.schema = {"diagonal(Tensor(a) self, int offset=0, int dim1=0, 
                    FL_CHECK(a != b, "diagonal dimensions cannot be identical ", c.integer(2), ", ", c.integer(3));
                    int64_t off = c.integer(1), rows = x.size(a), cols = x.size(b);
                    int64_t n = std::max<int64_t>(off >= 0 ? std::min(rows, cols - off) : std::min(rows + off, cols), 0);
-                   int64_t at = x->offset + (n == 0 ? 0 : off >= 0 ? off * x.stride(b) : -off * x.stride(a));
+                   int64_t at = x->offset + (n == 0 ? 0 : off >= 0 ? off * x.stride(b)
+                                                                   : -off * x.stride(a));
                    Dims size(0), strides(0);
                    for (int d = 0; d < x.dim(); ++d)
                      if (d != a && d != b) {
@@ -376,7 +420,8 @@ Record diagonal{{.schema = {"diagonal(Tensor(a) self, int offset=0, int dim1=0, 
                    out.push(st[a] + st[b]);
                    G.set(0, scatter_view(G.grad(), sizes, out, G.grad().numel() ? at : 0));
                  },
-                 .flags = kBoth | kViewOp, .doc = "The diagonal of the planes (dim1, dim2), as the last dimension."}};
+                 .flags = kBoth | kViewOp,
+                 .doc = "The diagonal of the planes (dim1, dim2), as the last dimension."}};
 Record unfold{{.schema = {"unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)"},
                .forward = [](Call& c) {
                  const Tensor& x = c.tensor(0);
@@ -404,7 +449,8 @@ Record unfold{{.schema = {"unfold(Tensor(a) self, int dimension, int size, int s
                  st.push(s);
                  G.set(0, scatter_view(G.grad(), sizes, st, 0));
                },
-               .flags = kMethod | kViewOp, .doc = "All slices of `size` elements along dimension, `step` apart, as a new last dimension."}};
+               .flags = kMethod | kViewOp,
+               .doc = "All slices of `size` elements along dimension, `step` apart, as a new last dimension."}};
 
 // ------------------------------------------------------------------------------------------------ several views
 
@@ -425,8 +471,11 @@ Record unbind{{.schema = {"unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(
                  c.list.reserve(size_t(x.size(d)));
                  for (int64_t i = 0; i < x.size(d); ++i) c.list.push_back(make_view(x, size, strides, x->offset + i * x.stride(d)));
                },
-               .gradient = [](Grad& G) { grads_joined(G, true, wrap_dim(G.arg(1).i, G.sizes(0).n)); },
-               .flags = kBoth | kViewOp | kMultiView, .doc = "The slices along dim, as a tuple."}};
+               .gradient = [](Grad& G) {
+                 grads_joined(G, true, wrap_dim(G.arg(1).i, G.sizes(0).n));
+               },
+               .flags = kBoth | kViewOp | kMultiView,
+               .doc = "The slices along dim, as a tuple."}};
 static void split_sizes(Call& c, IntView parts, int d) {
   const Tensor& x = c.tensor(0);
   int64_t at = 0;
@@ -452,8 +501,11 @@ Record split_with_sizes{{.schema = {"split_with_sizes(Tensor(a -> *) self, int[]
                                     "), but got split_sizes=", c.ints(1));
                            split_sizes(c, c.ints(1), d);
                          },
-                         .gradient = [](Grad& G) { grads_joined(G, false, wrap_dim(G.arg(2).i, G.sizes(0).n)); },
-                         .flags = kBoth | kViewOp | kMultiView, .doc = "Consecutive slices of the given sizes along dim."}};
+                         .gradient = [](Grad& G) {
+                           grads_joined(G, false, wrap_dim(G.arg(2).i, G.sizes(0).n));
+                         },
+                         .flags = kBoth | kViewOp | kMultiView,
+                         .doc = "Consecutive slices of the given sizes along dim."}};
 static void even_split(Call& c, int64_t size, int d) {
   int64_t n = c.tensor(0).size(d);
   Dims parts(0);
@@ -472,8 +524,11 @@ Record split{{.schema = {"split.Tensor(Tensor(a -> *) self, int split_size, int 
                 FL_CHECK(size > 0 || x.size(d) == 0, "split_size can only be 0 if dimension size is 0, but got dimension size of ", x.size(d));
                 even_split(c, size, d);
               },
-              .gradient = [](Grad& G) { grads_joined(G, false, wrap_dim(G.arg(2).i, G.sizes(0).n)); },
-              .flags = kBoth | kViewOp | kMultiView, .doc = "Slices of split_size elements along dim; the last may be shorter."}};
+              .gradient = [](Grad& G) {
+                grads_joined(G, false, wrap_dim(G.arg(2).i, G.sizes(0).n));
+              },
+              .flags = kBoth | kViewOp | kMultiView,
+              .doc = "Slices of split_size elements along dim; the last may be shorter."}};
 Record split_list{{.schema = {"split.sizes(Tensor(a -> *) self, int[] split_size, int dim=0) -> Tensor(a)[]"},
                    .forward = [](Call& c) {
                      c.is_list = true;
@@ -493,8 +548,12 @@ Record chunk{{.schema = {"chunk(Tensor(a -> *) self, int chunks, int dim=0) -> T
                 }
                 even_split(c, size, d);
               },
-              .gradient = [](Grad& G) { grads_joined(G, false, wrap_dim(G.arg(2).i, G.sizes(0).n)); },
-              .flags = kBoth | kViewOp | kMultiView, .nodes = {"SplitBackward0"}, .doc = "At most `chunks` slices of equal size along dim."}};
+              .gradient = [](Grad& G) {
+                grads_joined(G, false, wrap_dim(G.arg(2).i, G.sizes(0).n));
+              },
+              .flags = kBoth | kViewOp | kMultiView,
+              .nodes = {"SplitBackward0"},
+              .doc = "At most `chunks` slices of equal size along dim."}};
 
 // ------------------------------------------------------------------------------------------------ element types seen differently
 
@@ -511,13 +570,18 @@ Record view_as_real{{.schema = {"view_as_real(Tensor(a) self) -> Tensor(a)"},
                        set_geometry(*v.get(), size, strides, x->offset * 2);
                        c.ret(v);
                      },
-                     .gradient = [](Grad& G) { G.set(0, view_as_complex(contiguous(G.grad()))); },
-                     .flags = kFunction | kViewOp, .doc = "A real view with a last dimension (real, imaginary)."}};
+                     .gradient = [](Grad& G) {
+                       G.set(0, view_as_complex(contiguous(G.grad())));
+                     },
+                     .flags = kFunction | kViewOp,
+                     .doc = "A real view with a last dimension (real, imaginary)."}};
 Record view_as_complex{{.schema = {"view_as_complex(Tensor(a) self) -> Tensor(a)"},
                         .forward = [](Call& c) {
                           const Tensor& x = c.tensor(0);
-                          FL_CHECK(x.dtype() == DType::Float32 || x.dtype() == DType::Float64, "view_as_complex is only supported for half, float and double tensors, but got a "
-                                   "tensor of scalar type: ", scalar_type_name(x.dtype()));
+                          FL_CHECK(x.dtype() == DType::Float32 || x.dtype() == DType::Float64,
+                                   "view_as_complex is only supported for half, float and double tensors, but got a "
+                                   "tensor of scalar type: ",
+                                   scalar_type_name(x.dtype()));
                           FL_CHECK(x.dim() > 0, "Input tensor must have one or more dimensions");
                           FL_CHECK(x.size(-1) == 2, "Tensor must have a last dimension of size 2");
                           FL_CHECK(x.stride(-1) == 1, "Tensor must have a last dimension with stride 1");
@@ -534,8 +598,11 @@ Record view_as_complex{{.schema = {"view_as_complex(Tensor(a) self) -> Tensor(a)
                           v->offset = x->offset / 2;
                           c.ret(v);
                         },
-                        .gradient = [](Grad& G) { G.set(0, view_as_real(G.grad())); },
-                        .flags = kFunction | kViewOp, .doc = "A complex view of pairs (real, imaginary) in the last dimension."}};
+                        .gradient = [](Grad& G) {
+                          G.set(0, view_as_real(G.grad()));
+                        },
+                        .flags = kFunction | kViewOp,
+                        .doc = "A complex view of pairs (real, imaginary) in the last dimension."}};
 Record view_dtype{{.schema = {"view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)"},
                    .forward = [](Call& c) {
                      const Tensor& x = c.tensor(0);
@@ -572,7 +639,8 @@ Record view_dtype{{.schema = {"view.dtype(Tensor(a) self, ScalarType dtype) -> T
                      set_geometry(*v.get(), size, strides, offset);
                      c.ret(v);
                    },
-                   .flags = kMethod | kViewOp | kNoGrad, .doc = "The same bytes as another element type."}};
+                   .flags = kMethod | kViewOp | kNoGrad,
+                   .doc = "The same bytes as another element type."}};
 
 // ------------------------------------------------------------------------------------------------ copies
 
@@ -583,9 +651,14 @@ static Tensor formatted_copy(const Tensor& x, MemoryFormat f) {
   return out;
 }
 Record clone{{.schema = {"clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor"},
-              .forward = [](Call& c) { c.ret(formatted_copy(c.tensor(0), c.has(1) ? c.arg(1).format : MemoryFormat::Preserve)); },
-              .gradient = [](Grad& G) { G.set(0, G.grad()); },
-              .flags = kBoth, .doc = "A copy, through which gradients flow."}};
+              .forward = [](Call& c) {
+                c.ret(formatted_copy(c.tensor(0), c.has(1) ? c.arg(1).format : MemoryFormat::Preserve));
+              },
+              .gradient = [](Grad& G) {
+                G.set(0, G.grad());
+              },
+              .flags = kBoth,
+              .doc = "A copy, through which gradients flow."}};
 static bool has_format(const Tensor& x, MemoryFormat f) {
   if (f == MemoryFormat::Contiguous) return x.is_contiguous();
   if (f == MemoryFormat::ChannelsLast || f == MemoryFormat::ChannelsLast3d)
@@ -599,23 +672,41 @@ Record contiguous{{.schema = {"contiguous(Tensor(a) self, *, MemoryFormat memory
                      if (has_format(c.tensor(0), f)) return c.ret(c.tensor(0));
                      c.ret(clone(c.tensor(0), f));
                    },
-                   .flags = kMethod | kComposite, .doc = "self if its elements lie in order, else a copy whose do."}};
+                   .flags = kMethod | kComposite,
+                   .doc = "self if its elements lie in order, else a copy whose do."}};
 Record detach{{.schema = {"detach(Tensor(a) self) -> Tensor(a)"},
-               .forward = [](Call& c) { c.ret(fl::alias(c.tensor(0))); },
-               .flags = kBoth | kNoGrad, .doc = "The same memory without history."}};
+               .forward = [](Call& c) {
+                 c.ret(fl::alias(c.tensor(0)));
+               },
+               .flags = kBoth | kNoGrad,
+               .doc = "The same memory without history."}};
 Record alias{{.schema = {"alias(Tensor(a) self) -> Tensor(a)"},
-              .forward = [](Call& c) { c.ret(make_view(c.tensor(0), c.tensor(0).sizes(), c.tensor(0).strides(), c.tensor(0)->offset)); },
-              .gradient = [](Grad& G) { G.set(0, G.grad()); },
-              .flags = kPrivate | kViewOp, .nodes = {"AliasBackward0"}}};
+              .forward = [](Call& c) {
+                c.ret(make_view(c.tensor(0), c.tensor(0).sizes(), c.tensor(0).strides(), c.tensor(0)->offset));
+              },
+              .gradient = [](Grad& G) {
+                G.set(0, G.grad());
+              },
+              .flags = kPrivate | kViewOp,
+              .nodes = {"AliasBackward0"}}};
 Record view_as{{.schema = {"view_as(Tensor(a) self, Tensor other) -> Tensor(a)"},
-                .forward = [](Call& c) { c.ret(view(c.tensor(0), c.tensor(1).sizes())); },
-                .flags = kMethod | kComposite, .doc = "view with other's shape."}};
+                .forward = [](Call& c) {
+                  c.ret(view(c.tensor(0), c.tensor(1).sizes()));
+                },
+                .flags = kMethod | kComposite,
+                .doc = "view with other's shape."}};
 Record expand_as{{.schema = {"expand_as(Tensor(a) self, Tensor other) -> Tensor(a)"},
-                  .forward = [](Call& c) { c.ret(expand(c.tensor(0), c.tensor(1).sizes())); },
-                  .flags = kMethod | kComposite, .doc = "expand to other's shape."}};
+                  .forward = [](Call& c) {
+                    c.ret(expand(c.tensor(0), c.tensor(1).sizes()));
+                  },
+                  .flags = kMethod | kComposite,
+                  .doc = "expand to other's shape."}};
 Record reshape_as{{.schema = {"reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)"},
-                   .forward = [](Call& c) { c.ret(reshape(c.tensor(0), c.tensor(1).sizes())); },
-                   .flags = kMethod | kComposite, .doc = "reshape to other's shape."}};
+                   .forward = [](Call& c) {
+                     c.ret(reshape(c.tensor(0), c.tensor(1).sizes()));
+                   },
+                   .flags = kMethod | kComposite,
+                   .doc = "reshape to other's shape."}};
 
 // ------------------------------------------------------------------------------------------------ joining
 
@@ -623,8 +714,12 @@ Record cat{{.schema = {"cat(Tensor[] tensors, int dim=0) -> Tensor"},
             .forward = [](Call& c) {
               const Value& list = c.arg(0);
               FL_CHECK_KIND(Value, list.n > 0, "expected a non-empty list of Tensors");
-              auto item = [&](int k) -> const Tensor& { return *reinterpret_cast<const Tensor*>(&list.ts[k]); };
-              auto skipped = [&](const Tensor& x) { return x.dim() == 1 && x.size(0) == 0; };
+              auto item = [&](int k) -> const Tensor& {
+                return *reinterpret_cast<const Tensor*>(&list.ts[k]);
+              };
+              auto skipped = [&](const Tensor& x) {
+                return x.dim() == 1 && x.size(0) == 0;
+              };
               const Tensor* first = nullptr;
               Promotion p;
               for (int k = 0; k < list.n; ++k) {
@@ -689,7 +784,9 @@ Record cat{{.schema = {"cat(Tensor[] tensors, int dim=0) -> Tensor"},
                 at += sizes[d];
               }
             },
-            .flags = kFunction | kOut, .autocast = Autocast::Promote, .doc = "The tensors one after another along dim."}};
+            .flags = kFunction | kOut,
+            .autocast = Autocast::Promote,
+            .doc = "The tensors one after another along dim."}};
 Record stack{{.schema = {"stack(Tensor[] tensors, int dim=0) -> Tensor"},
               .forward = [](Call& c) {
                 const Value& list = c.arg(0);
@@ -713,6 +810,8 @@ Record stack{{.schema = {"stack(Tensor[] tensors, int dim=0) -> Tensor"},
                     G.set(0, k, part);
                   }
               },
-              .flags = kFunction | kOut, .autocast = Autocast::Promote, .doc = "The tensors along a new dimension."}};
+              .flags = kFunction | kOut,
+              .autocast = Autocast::Promote,
+              .doc = "The tensors along a new dimension."}};
 
 }  // namespace fl::ops

@@ -18,8 +18,7 @@ PyObject* as_object(void* p) { return static_cast<PyObject*>(p); }
 // ------------------------------------------------------------------------------------------------ native nodes
 
 struct NodeObject {
-  PyObject_HEAD
-  Node* node;         // owned; null for the pseudo-node of a leaf
+  PyObject_HEAD Node* node;         // owned; null for the pseudo-node of a leaf
   TensorImpl* leaf;   // owned: AccumulateGrad
 };
 PyTypeObject NodeType = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -97,7 +96,7 @@ PyObject* ordered_dict() {
   }
   return type ? PyObject_CallNoArgs(type) : nullptr;
 }
-template <void* Node::*M>
+template <void* Node::* M>
 PyObject* node_register(PyObject* self, PyObject* hook) {
   Node* n = nodeof(self)->node;
   if (!n) {
@@ -120,7 +119,7 @@ PyObject* node_call(PyObject* self, PyObject* args, PyObject*) {
   FL_TRY
   Node* n = nodeof(self)->node;
   FL_CHECK(n, "AccumulateGrad cannot be called");
-  std::vector<Tensor> grads(size_t(n->meta.size())), out(size_t(n->edges.size()));
+  std::vector<Tensor> grads(size_t(n->meta.size())), out(size_t(n -> edges.size()));
   FL_CHECK_KIND(Type, PyTuple_GET_SIZE(args) == Py_ssize_t(grads.size()), n->name(), ": expected ", grads.size(), " gradients, got ", PyTuple_GET_SIZE(args));
   for (size_t k = 0; k < grads.size(); ++k) {
     PyObject* a = PyTuple_GET_ITEM(args, Py_ssize_t(k));
@@ -136,7 +135,8 @@ PyObject* node_call(PyObject* self, PyObject* args, PyObject*) {
 PyMethodDef node_methods[] = {{"name", node_name, METH_NOARGS, "The node's name."},
                               {"register_hook", node_register<&Node::hooks>, METH_O, "fn(grad_inputs, grad_outputs), run after the node."},
                               {"register_prehook", node_register<&Node::pre_hooks>, METH_O, "fn(grad_outputs), run before the node."},
-                              {"_sequence_nr", node_sequence, METH_NOARGS, "The order of creation."}, {nullptr}};
+                              {"_sequence_nr", node_sequence, METH_NOARGS, "The order of creation."},
+                              {nullptr}};
 // _saved_self, _saved_result, _saved_dim...: what the node kept, by the schema's names.
 PyObject* node_getattro(PyObject* self, PyObject* name) {
   PyObject* r = PyObject_GenericGetAttr(self, name);
@@ -179,8 +179,7 @@ PyGetSetDef node_getset[] = {{"next_functions", node_next}, {"variable", node_va
 // ------------------------------------------------------------------------------------------------ nodes written in Python
 
 struct FunctionObject {  // torch._C._FunctionBase: the context of a custom function, and its node's Python side
-  PyObject_HEAD
-  Node* node;  // borrowed: the node owns this object
+  PyObject_HEAD Node* node;  // borrowed: the node owns this object
   PyObject* dict;
 };
 PyTypeObject FunctionBaseType = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -242,7 +241,7 @@ PyObject* function_next(PyObject* self, void*) {
   FL_CATCH(nullptr)
 }
 PyObject* function_name(PyObject* self, PyObject*) { return PyUnicode_FromString(Py_TYPE(self)->tp_name); }
-template <void* Node::*M>
+template <void* Node::* M>
 PyObject* function_register(PyObject* self, PyObject* hook) {
   Node* n = fnof(self)->node;
   if (!n) {
@@ -259,8 +258,7 @@ PyObject* function_metadata(PyObject* self, void*) {
   Py_XINCREF(as_object(n->metadata));
   return as_object(n->metadata);
 }
-PyMethodDef function_methods[] = {{"name", function_name, METH_NOARGS}, {"register_hook", function_register<&Node::hooks>, METH_O},
-                                  {"register_prehook", function_register<&Node::pre_hooks>, METH_O}, {nullptr}};
+PyMethodDef function_methods[] = {{"name", function_name, METH_NOARGS}, {"register_hook", function_register<&Node::hooks>, METH_O}, {"register_prehook", function_register<&Node::pre_hooks>, METH_O}, {nullptr}};
 PyGetSetDef function_getset[] = {{"next_functions", function_next}, {"metadata", function_metadata}, {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict}, {nullptr}};
 
 // _apply_function(node, args, outputs, dirty, non_differentiable) -> outputs connected to the node.
@@ -339,8 +337,7 @@ PyObject* apply_function(PyObject*, PyObject* const* a, Py_ssize_t n) {
 // ------------------------------------------------------------------------------------------------ saved tensors
 
 struct SavedObject {
-  PyObject_HEAD
-  Saved* saved;
+  PyObject_HEAD Saved* saved;
 };
 PyTypeObject SavedType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 void saved_dealloc(PyObject* self) {
@@ -366,17 +363,18 @@ PyObject* saved_new(PyTypeObject* type, PyObject* args, PyObject*) {
 PyObject* saved_unpack(PyObject* self, PyObject* node) {
   FL_TRY
   Saved* s = reinterpret_cast<SavedObject*>(self)->saved;
-  static struct Nameless final : Node {
-    void apply(const Tensor*, Tensor*) override {}
-    std::string name() const override { return "Function"; }
-  }* nameless = new Nameless;
-  Node* owner = PyType_IsSubtype(Py_TYPE(node), &FunctionBaseType) ? fnof(node)->node : nullptr;
-  if (s->output >= 0 && owner) return wrap(s->get(*owner));
-  Saved plain_view = *s;
-  plain_view.output = -1;
-  return wrap(plain_view.get(owner ? *owner : *nameless));
-  FL_CATCH(nullptr)
+  static struct Nameless final : Node{
+                                     void apply(const Tensor*, Tensor*) override{} std::string name() const override{return "Function";
 }
+}  // namespace
+*nameless = new Nameless;
+Node* owner = PyType_IsSubtype(Py_TYPE(node), &FunctionBaseType) ? fnof(node)->node : nullptr;
+if (s->output >= 0 && owner) return wrap(s->get(*owner));
+Saved plain_view = *s;
+plain_view.output = -1;
+return wrap(plain_view.get(owner ? *owner : *nameless));
+FL_CATCH(nullptr)
+}  // namespace fl::py
 PyMethodDef saved_methods[] = {{"unpack", saved_unpack, METH_O, "The tensor; RuntimeError if it was changed since."}, {nullptr}};
 
 std::vector<std::pair<PyObject*, PyObject*>>& hook_stack() {
@@ -448,12 +446,18 @@ PyObject* queue_callback(PyObject*, PyObject* f) {
   Py_RETURN_NONE;
 }
 bool edge_from(PyObject* o, Tensor& t) {  // a Tensor, or GradientEdge(node, output_nr) as a stand-in tensor with that history
-  if (is_tensor(o)) { t = unwrap(o); return true; }
+  if (is_tensor(o)) {
+    t = unwrap(o);
+    return true;
+  }
   if (!PyTuple_Check(o) || PyTuple_GET_SIZE(o) < 2) return false;
   PyObject* node = PyTuple_GET_ITEM(o, 0);
   long nr = PyLong_AsLong(PyTuple_GET_ITEM(o, 1));
   if (PyType_IsSubtype(Py_TYPE(node), &NodeType)) {
-    if (nodeof(node)->leaf) { t = Tensor::borrow(nodeof(node)->leaf); return true; }
+    if (nodeof(node)->leaf) {
+      t = Tensor::borrow(nodeof(node)->leaf);
+      return true;
+    }
     Node* n = nodeof(node)->node;
     if (nr < 0 || nr >= n->meta.size()) return false;
     t = empty(n->meta[nr].sizes, n->meta[nr].dtype);
@@ -821,8 +825,12 @@ bool init_autograd(PyObject* m) {
   SavedType.tp_methods = saved_methods;
   if (PyType_Ready(&NodeType) < 0 || PyType_Ready(&FunctionBaseType) < 0 || PyType_Ready(&SavedType) < 0) return false;
   PythonHooks& h = python_hooks;
-  h.incref = [](void* p) { Py_INCREF(as_object(p)); };
-  h.decref = [](void* p) { Py_DECREF(as_object(p)); };
+  h.incref = [](void* p) {
+    Py_INCREF(as_object(p));
+  };
+  h.decref = [](void* p) {
+    Py_DECREF(as_object(p));
+  };
   h.run_tensor_hooks = run_tensor_hooks;
   h.run_post_accumulate = run_post_accumulate;
   h.run_pre_hooks = run_pre_hooks;
@@ -831,9 +839,16 @@ bool init_autograd(PyObject* m) {
   h.unpack = unpack_hook;
   h.capture_trace = capture_trace;
   h.report_trace = report_trace;
-  h.warn = [](const char* message) { if (PyErr_WarnEx(PyExc_UserWarning, message, 1) < 0) raise_python(); };
-  h.check_signals = [] { if (PyErr_CheckSignals() < 0) raise_python(); };
-  struct { const char* name; PyTypeObject* type; } types[] = {{"_Node", &NodeType}, {"_FunctionBase", &FunctionBaseType}, {"_SavedTensor", &SavedType}};
+  h.warn = [](const char* message) {
+    if (PyErr_WarnEx(PyExc_UserWarning, message, 1) < 0) raise_python();
+  };
+  h.check_signals = [] {
+    if (PyErr_CheckSignals() < 0) raise_python();
+  };
+  struct {
+    const char* name;
+    PyTypeObject* type;
+  } types[] = {{"_Node", &NodeType}, {"_FunctionBase", &FunctionBaseType}, {"_SavedTensor", &SavedType}};
   for (auto& t : types) {
     Py_INCREF(t.type);
     if (PyModule_AddObject(m, t.name, reinterpret_cast<PyObject*>(t.type)) < 0) return false;

@@ -14,8 +14,7 @@ namespace fl::py {
 // The Python face of a TensorImpl. A face is made when Python first sees a tensor and lives as long as its identity can be observed: if it
 // carries state (subclass, attributes, weak references) and Python drops it while the core still holds the tensor, the tensor keeps it.
 struct PyTensor {
-  PyObject_HEAD
-  TensorImpl* t;
+  PyObject_HEAD TensorImpl* t;
   PyObject* dict;
   PyObject* weak;
 };
@@ -36,27 +35,50 @@ class Ptr {
   Ptr() = default;
   explicit Ptr(PyObject* stolen) : p_(stolen) {}
   Ptr(Ptr&& o) noexcept : p_(o.p_) { o.p_ = nullptr; }
-  Ptr& operator=(Ptr&& o) noexcept { std::swap(p_, o.p_); return *this; }
+  Ptr& operator=(Ptr&& o) noexcept {
+    std::swap(p_, o.p_);
+    return *this;
+  }
   ~Ptr() { Py_XDECREF(p_); }
-  static Ptr borrow(PyObject* p) { Py_XINCREF(p); return Ptr(p); }
+  static Ptr borrow(PyObject* p) {
+    Py_XINCREF(p);
+    return Ptr(p);
+  }
   PyObject* get() const { return p_; }
-  PyObject* release() { PyObject* p = p_; p_ = nullptr; return p; }
+  PyObject* release() {
+    PyObject* p = p_;
+    p_ = nullptr;
+    return p;
+  }
   explicit operator bool() const { return p_ != nullptr; }
 
  private:
   PyObject* p_ = nullptr;
 };
 [[noreturn]] void raise_python();                                  // throws Error(Python): the indicator is set
-inline PyObject* check(PyObject* p) { if (!p) raise_python(); return p; }
-inline bool truth(PyObject* o) { int r = PyObject_IsTrue(o); if (r < 0) raise_python(); return r; }
+inline PyObject* check(PyObject* p) {
+  if (!p) raise_python();
+  return p;
+}
+inline bool truth(PyObject* o) {
+  int r = PyObject_IsTrue(o);
+  if (r < 0) raise_python();
+  return r;
+}
 void set_error(const Error& e);
 void set_unknown_error(const std::exception& e);
 
 #define FL_TRY try {
-#define FL_CATCH(result)                                  \
-  }                                                       \
-  catch (const ::fl::Error& e) { ::fl::py::set_error(e); return result; }   \
-  catch (const std::exception& e) { ::fl::py::set_unknown_error(e); return result; }
+#define FL_CATCH(result)            \
+  }                                 \
+  catch (const ::fl::Error& e) {    \
+    ::fl::py::set_error(e);         \
+    return result;                  \
+  }                                 \
+  catch (const std::exception& e) { \
+    ::fl::py::set_unknown_error(e); \
+    return result;                  \
+  }
 
 // ---- small objects: dtype, device, layout, memory_format, Size (types.cpp)
 PyObject* dtype_object(DType t);       // borrowed

@@ -17,7 +17,9 @@ bool is_sequence(PyObject* o) {
 }
 
 DType type_of_number(const Value& v) {
-  return v.tag == Value::BoolTag ? DType::Bool : v.tag == Value::IntTag ? DType::Int64 : v.tag == Value::FloatTag ? default_dtype() : default_complex_dtype();
+  return v.tag == Value::BoolTag ? DType::Bool : v.tag == Value::IntTag ? DType::Int64
+                                             : v.tag == Value::FloatTag ? default_dtype()
+                                                                        : default_complex_dtype();
 }
 
 // Shape from the first elements; the dtype that holds all numbers.
@@ -70,9 +72,10 @@ DType common_type(PyObject* o, DType so_far, int levels) {
   DType t = type_of_number(v);
   const char* name = Py_TYPE(o)->tp_name;
   if (!std::strncmp(name, "numpy.", 6)) {
-    static const struct { const char* name; DType t; } kinds[] = {{"numpy.float64", DType::Float64}, {"numpy.float32", DType::Float32}, {"numpy.float16", DType::Float16},
-        {"numpy.int32", DType::Int32}, {"numpy.int16", DType::Int16}, {"numpy.int8", DType::Int8}, {"numpy.uint8", DType::UInt8},
-        {"numpy.complex64", DType::Complex64}, {"numpy.complex128", DType::Complex128}};
+    static const struct {
+      const char* name;
+      DType t;
+    } kinds[] = {{"numpy.float64", DType::Float64}, {"numpy.float32", DType::Float32}, {"numpy.float16", DType::Float16}, {"numpy.int32", DType::Int32}, {"numpy.int16", DType::Int16}, {"numpy.int8", DType::Int8}, {"numpy.uint8", DType::UInt8}, {"numpy.complex64", DType::Complex64}, {"numpy.complex128", DType::Complex128}};
     for (auto& k : kinds)
       if (!std::strcmp(name, k.name)) t = k.t;
   }
@@ -191,9 +194,20 @@ DType type_from_format(const char* f, Py_ssize_t size) {
     case 'e': return DType::Float16;
     case 'f': return DType::Float32;
     case 'd': return DType::Float64;
-    case 'h': case 'i': case 'l': case 'q': return size == 2 ? DType::Int16 : size == 4 ? DType::Int32 : size == 8 ? DType::Int64 : DType::None;
-    case 'H': case 'I': case 'L': case 'Q': return size == 2 ? DType::UInt16 : size == 4 ? DType::UInt32 : size == 8 ? DType::UInt64 : DType::None;
-    case 'Z': return f[1] == 'f' ? DType::Complex64 : f[1] == 'd' ? DType::Complex128 : DType::None;
+    case 'h':
+    case 'i':
+    case 'l':
+    case 'q': return size == 2 ? DType::Int16 : size == 4 ? DType::Int32
+                                            : size == 8   ? DType::Int64
+                                                          : DType::None;
+    case 'H':
+    case 'I':
+    case 'L':
+    case 'Q': return size == 2 ? DType::UInt16 : size == 4 ? DType::UInt32
+                                             : size == 8   ? DType::UInt64
+                                                           : DType::None;
+    case 'Z': return f[1] == 'f' ? DType::Complex64 : f[1] == 'd' ? DType::Complex128
+                                                                  : DType::None;
     default: return DType::None;
   }
 }
@@ -216,10 +230,15 @@ Tensor from_array(PyObject* array, bool warn_read_only = false) {
     fail(ErrorKind::Type, "can't convert np.ndarray of type numpy.", text ? PyUnicode_AsUTF8(text.get()) : "?",
          ". The only supported types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool.");
   }
-  struct Release { Py_buffer* v; ~Release() { PyBuffer_Release(v); } } release{&view};
+  struct Release {
+    Py_buffer* v;
+    ~Release() { PyBuffer_Release(v); }
+  } release{&view};
   if (warn_read_only && view.readonly &&
-      PyErr_WarnEx(PyExc_UserWarning, "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to this tensor "
-                   "will result in undefined behavior. You may want to copy the array to protect its data or make it writable before converting it to a tensor.", 1) < 0)
+      PyErr_WarnEx(PyExc_UserWarning,
+                   "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to this tensor "
+                   "will result in undefined behavior. You may want to copy the array to protect its data or make it writable before converting it to a tensor.",
+                   1) < 0)
     raise_python();
   DType t = type_from_format(view.format, view.itemsize);
   if (t == DType::None || size_t(view.itemsize) != item_size(t)) {
@@ -237,7 +256,8 @@ Tensor from_array(PyObject* array, bool warn_read_only = false) {
   for (int d = 0; d < view.ndim; ++d) {
     size[d] = view.shape[d];
     int64_t s = view.strides[d];
-    FL_CHECK_KIND(Value, s >= 0 || size[d] <= 1, "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently supported. "
+    FL_CHECK_KIND(Value, s >= 0 || size[d] <= 1,
+                  "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently supported. "
                   "(You can probably work around this by making a copy of your array  with array.copy().) ");
     FL_CHECK_KIND(Value, s % item == 0, "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory.");
     stride[d] = size[d] <= 1 && s < 0 ? 1 : s / item;
@@ -285,8 +305,7 @@ PyObject* from_numpy(PyObject*, PyObject* array) {
 
 // Exposes a tensor's memory; NumPy's array keeps this object, which keeps the storage (and pins it: it can no longer be resized).
 struct ViewObject {
-  PyObject_HEAD
-  TensorImpl* t;
+  PyObject_HEAD TensorImpl* t;
   Py_ssize_t shape[kMaxDims], strides[kMaxDims];
 };
 PyTypeObject ViewType = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -405,21 +424,69 @@ PyObject* list_of(const char* p, DType t, IntView sizes, IntView strides) {
     TensorImpl* none = nullptr;
     (void)none;
     switch (t) {
-      case DType::Float32: { float f; std::memcpy(&f, p, 4); return PyFloat_FromDouble(double(f)); }
-      case DType::Float64: { double f; std::memcpy(&f, p, 8); return PyFloat_FromDouble(f); }
-      case DType::Int64: { int64_t i; std::memcpy(&i, p, 8); return PyLong_FromLongLong(i); }
-      case DType::Int32: { int32_t i; std::memcpy(&i, p, 4); return PyLong_FromLong(i); }
-      case DType::Int16: { int16_t i; std::memcpy(&i, p, 2); return PyLong_FromLong(i); }
+      case DType::Float32: {
+        float f;
+        std::memcpy(&f, p, 4);
+        return PyFloat_FromDouble(double(f));
+      }
+      case DType::Float64: {
+        double f;
+        std::memcpy(&f, p, 8);
+        return PyFloat_FromDouble(f);
+      }
+      case DType::Int64: {
+        int64_t i;
+        std::memcpy(&i, p, 8);
+        return PyLong_FromLongLong(i);
+      }
+      case DType::Int32: {
+        int32_t i;
+        std::memcpy(&i, p, 4);
+        return PyLong_FromLong(i);
+      }
+      case DType::Int16: {
+        int16_t i;
+        std::memcpy(&i, p, 2);
+        return PyLong_FromLong(i);
+      }
       case DType::Int8: return PyLong_FromLong(*reinterpret_cast<const int8_t*>(p));
       case DType::UInt8: return PyLong_FromLong(*reinterpret_cast<const uint8_t*>(p));
-      case DType::UInt16: { uint16_t i; std::memcpy(&i, p, 2); return PyLong_FromLong(i); }
-      case DType::UInt32: { uint32_t i; std::memcpy(&i, p, 4); return PyLong_FromUnsignedLong(i); }
-      case DType::UInt64: { uint64_t i; std::memcpy(&i, p, 8); return PyLong_FromUnsignedLongLong(i); }
+      case DType::UInt16: {
+        uint16_t i;
+        std::memcpy(&i, p, 2);
+        return PyLong_FromLong(i);
+      }
+      case DType::UInt32: {
+        uint32_t i;
+        std::memcpy(&i, p, 4);
+        return PyLong_FromUnsignedLong(i);
+      }
+      case DType::UInt64: {
+        uint64_t i;
+        std::memcpy(&i, p, 8);
+        return PyLong_FromUnsignedLongLong(i);
+      }
       case DType::Bool: return PyBool_FromLong(*reinterpret_cast<const uint8_t*>(p));
-      case DType::Float16: { uint16_t h; std::memcpy(&h, p, 2); return PyFloat_FromDouble(double(half_to_float(h))); }
-      case DType::BFloat16: { uint16_t h; std::memcpy(&h, p, 2); return PyFloat_FromDouble(double(bfloat16_to_float(h))); }
-      case DType::Complex64: { float z[2]; std::memcpy(z, p, 8); return PyComplex_FromDoubles(double(z[0]), double(z[1])); }
-      case DType::Complex128: { double z[2]; std::memcpy(z, p, 16); return PyComplex_FromDoubles(z[0], z[1]); }
+      case DType::Float16: {
+        uint16_t h;
+        std::memcpy(&h, p, 2);
+        return PyFloat_FromDouble(double(half_to_float(h)));
+      }
+      case DType::BFloat16: {
+        uint16_t h;
+        std::memcpy(&h, p, 2);
+        return PyFloat_FromDouble(double(bfloat16_to_float(h)));
+      }
+      case DType::Complex64: {
+        float z[2];
+        std::memcpy(z, p, 8);
+        return PyComplex_FromDoubles(double(z[0]), double(z[1]));
+      }
+      case DType::Complex128: {
+        double z[2];
+        std::memcpy(z, p, 16);
+        return PyComplex_FromDoubles(z[0], z[1]);
+      }
       default: Py_RETURN_NONE;
     }
   }
@@ -443,12 +510,32 @@ PyObject* m_tolist(PyObject* self, PyObject*) {
 
 // ------------------------------------------------------------------------------------------------ DLPack (v0.8 structs, by its specification)
 
-struct DLDevice { int32_t type, id; };
-struct DLDataType { uint8_t code, bits; uint16_t lanes; };
-struct DLTensor { void* data; DLDevice device; int32_t ndim; DLDataType dtype; int64_t *shape, *strides; uint64_t byte_offset; };
-struct DLManagedTensor { DLTensor dl; void* context; void (*deleter)(DLManagedTensor*); };
+struct DLDevice {
+  int32_t type, id;
+};
+struct DLDataType {
+  uint8_t code, bits;
+  uint16_t lanes;
+};
+struct DLTensor {
+  void* data;
+  DLDevice device;
+  int32_t ndim;
+  DLDataType dtype;
+  int64_t *shape, *strides;
+  uint64_t byte_offset;
+};
+struct DLManagedTensor {
+  DLTensor dl;
+  void* context;
+  void (*deleter)(DLManagedTensor*);
+};
 
-struct Exported { DLManagedTensor managed; TensorImpl* t; Dims size, stride; };
+struct Exported {
+  DLManagedTensor managed;
+  TensorImpl* t;
+  Dims size, stride;
+};
 
 PyObject* to_dlpack(PyObject*, PyObject* o) {
   FL_TRY
@@ -493,11 +580,24 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
   DType t = DType::None;
   int bits = d.dtype.bits;
   switch (d.dtype.code) {
-    case 0: t = bits == 8 ? DType::Int8 : bits == 16 ? DType::Int16 : bits == 32 ? DType::Int32 : bits == 64 ? DType::Int64 : DType::None; break;
-    case 1: t = bits == 8 ? DType::UInt8 : bits == 16 ? DType::UInt16 : bits == 32 ? DType::UInt32 : bits == 64 ? DType::UInt64 : DType::None; break;
-    case 2: t = bits == 16 ? DType::Float16 : bits == 32 ? DType::Float32 : bits == 64 ? DType::Float64 : DType::None; break;
+    case 0: t = bits == 8 ? DType::Int8 : bits == 16 ? DType::Int16
+                                      : bits == 32   ? DType::Int32
+                                      : bits == 64   ? DType::Int64
+                                                     : DType::None;
+        break;
+    case 1: t = bits == 8 ? DType::UInt8 : bits == 16 ? DType::UInt16
+                                       : bits == 32   ? DType::UInt32
+                                       : bits == 64   ? DType::UInt64
+                                                      : DType::None;
+        break;
+    case 2: t = bits == 16 ? DType::Float16 : bits == 32 ? DType::Float32
+                                          : bits == 64   ? DType::Float64
+                                                         : DType::None;
+        break;
     case 4: t = bits == 16 ? DType::BFloat16 : DType::None; break;
-    case 5: t = bits == 64 ? DType::Complex64 : bits == 128 ? DType::Complex128 : DType::None; break;
+    case 5: t = bits == 64 ? DType::Complex64 : bits == 128 ? DType::Complex128
+                                                            : DType::None;
+        break;
     case 6: t = bits == 8 ? DType::Bool : DType::None; break;
   }
   FL_CHECK(t != DType::None, "from_dlpack: unsupported element type (code ", int(d.dtype.code), ", ", bits, " bits)");
@@ -507,8 +607,11 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
     FL_CHECK(stride[k] >= 0 || size[k] <= 1, "from_dlpack: negative strides are not supported");
     span += (size[k] - 1) * stride[k];
   }
-  Storage* s = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, n ? size_t(span) * item_size(t) : 0,
-                             [](void* p) { auto* x = static_cast<DLManagedTensor*>(p); if (x->deleter) x->deleter(x); }, m);
+  Storage* s = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, n ? size_t(span) * item_size(t) : 0, [](void* p) {
+    auto* x = static_cast<DLManagedTensor*>(p);
+    if (x->deleter) x->deleter(x);
+  },
+                             m);
   PyCapsule_SetName(capsule, "used_dltensor");
   return wrap(from_storage(s, size, stride, 0, t));
   FL_CATCH(nullptr)
@@ -516,7 +619,10 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
 
 // ------------------------------------------------------------------------------------------------ tensor(), as_tensor()
 
-struct Options { DType dtype = DType::None; bool requires_grad = false; };
+struct Options {
+  DType dtype = DType::None;
+  bool requires_grad = false;
+};
 bool options_from(PyObject* dtype, PyObject* device, int requires_grad, Options& o) {
   if (dtype && dtype != Py_None && !dtype_from(dtype, o.dtype)) {
     PyErr_Format(PyExc_TypeError, "tensor(): argument 'dtype' must be torch.dtype, not %s", Py_TYPE(dtype)->tp_name);
@@ -557,8 +663,10 @@ PyObject* make_tensor(PyObject*, PyObject* args, PyObject* kw) {
   if (!PyArg_ParseTupleAndKeywords(args, kw, "O|$OOpOO:tensor", const_cast<char**>(names), &data, &dtype, &device, &requires_grad, &pin, &dim_names)) return nullptr;
   Options o;
   if (!options_from(dtype, device, requires_grad, o)) return nullptr;
-  if (is_tensor(data) && PyErr_WarnEx(PyExc_UserWarning, "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-      "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).", 1) < 0) return nullptr;
+  if (is_tensor(data) && PyErr_WarnEx(PyExc_UserWarning,
+                                      "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+                                      "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+                                      1) < 0) return nullptr;
   Tensor t = data_tensor(data, o.dtype, true);
   FL_CHECK(!o.requires_grad || is_differentiable(t.dtype()), "Only Tensors of floating point and complex dtype can require gradients");
   t->requires_grad = o.requires_grad;
@@ -595,7 +703,10 @@ PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kw) {
       return nullptr;
     }
   }
-  struct Release { Py_buffer* v; ~Release() { PyBuffer_Release(v); } } release{&view};
+  struct Release {
+    Py_buffer* v;
+    ~Release() { PyBuffer_Release(v); }
+  } release{&view};
   int64_t item = int64_t(item_size(t)), len = view.len;
   FL_CHECK_KIND(Value, len > 0 && count != 0, "both buffer length (", len, ") and count (", count, ") must not be 0");
   FL_CHECK_KIND(Value, offset >= 0 && offset < len, "offset (", offset, " bytes) must be non-negative and no greater than buffer length (", len, " bytes) minus 1");
@@ -629,7 +740,8 @@ PyMethodDef functions[] = {{"tensor", FAST(make_tensor), METH_VARARGS | METH_KEY
                            {"_array_typestr", array_typestr, METH_O, "NumPy's type string."},
                            {nullptr}};
 PyMethodDef methods[] = {{"numpy", FAST(m_numpy), METH_FASTCALL | METH_KEYWORDS, "A NumPy array on the tensor's memory."},
-                         {"tolist", m_tolist, METH_NOARGS, "The elements as nested lists of Python numbers."}, {nullptr}};
+                         {"tolist", m_tolist, METH_NOARGS, "The elements as nested lists of Python numbers."},
+                         {nullptr}};
 
 }  // namespace
 

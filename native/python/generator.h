@@ -6,8 +6,7 @@ namespace fl {
 class Generator;
 namespace py {
 struct GeneratorObject {
-  PyObject_HEAD
-  Generator* g;  // owned
+  PyObject_HEAD Generator* g;  // owned
 };
 }  // namespace py
 }  // namespace fl

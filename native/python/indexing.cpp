@@ -71,8 +71,10 @@ Parsed parse(const Tensor& self, PyObject* index) {
   int consumed = 0;
   for (Py_ssize_t k = 0; k < n; ++k) {
     PyObject* o = items[k];
-    FL_CHECK_KIND(Index, !PyFloat_Check(o) && !PyComplex_Check(o), "only integers, slices (`:`), ellipsis (`...`), None and long or byte "
-                  "Variables are valid indices (got ", Py_TYPE(o)->tp_name, ")");
+    FL_CHECK_KIND(Index, !PyFloat_Check(o) && !PyComplex_Check(o),
+                  "only integers, slices (`:`), ellipsis (`...`), None and long or byte "
+                  "Variables are valid indices (got ",
+                  Py_TYPE(o)->tp_name, ")");
     if (PySlice_Check(o)) {
       int64_t step = slice_part(reinterpret_cast<PySliceObject*>(o)->step, 1);
       FL_CHECK_KIND(Value, step > 0, step == 0 ? "slice step cannot be zero" : "step must be greater than zero");
@@ -172,7 +174,9 @@ Parsed parse(const Tensor& self, PyObject* index) {
 
 bool override_index(PyObject* self, PyObject* index, PyObject* value) {
   if (!torch_function_enabled && !torch_function_modes) return false;
-  auto check = [](PyObject* o) { return o && is_tensor(o) && !plain(o); };
+  auto check = [](PyObject* o) {
+    return o && is_tensor(o) && !plain(o);
+  };
   if (torch_function_modes || check(self) || check(index) || check(value)) return true;
   if (PyTuple_Check(index))
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(index); ++k)

@@ -10,7 +10,11 @@ namespace fl::py {
 
 namespace {
 
-PyObject* get_default_dtype(PyObject*, PyObject*) { PyObject* o = dtype_object(default_dtype()); Py_INCREF(o); return o; }
+PyObject* get_default_dtype(PyObject*, PyObject*) {
+  PyObject* o = dtype_object(default_dtype());
+  Py_INCREF(o);
+  return o;
+}
 PyObject* set_default_dtype_(PyObject*, PyObject* o) {
   FL_TRY
   DType t;
@@ -79,8 +83,14 @@ PyObject* stats(PyObject*, PyObject*) {
                        "live_storages", (long long)s.live_storages, "live_tensors", (long long)s.live_tensors, "live_nodes", (long long)s.live_nodes, "storage_bytes",
                        (long long)s.storage_bytes);
 }
-PyObject* empty_cache_(PyObject*, PyObject*) { empty_cache(); Py_RETURN_NONE; }
-PyObject* reset_peak(PyObject*, PyObject*) { reset_peak_memory(); Py_RETURN_NONE; }
+PyObject* empty_cache_(PyObject*, PyObject*) {
+  empty_cache();
+  Py_RETURN_NONE;
+}
+PyObject* reset_peak(PyObject*, PyObject*) {
+  reset_peak_memory();
+  Py_RETURN_NONE;
+}
 PyObject* memory_limit(PyObject*, PyObject* n) {
   long long v = PyLong_AsLongLong(n);
   if (v == -1 && PyErr_Occurred()) return nullptr;
@@ -190,8 +200,12 @@ PyMODINIT_FUNC PyInit__C() {
   using namespace fl::py;
   PyObject* m = PyModule_Create(&definition);
   if (!m) return nullptr;
-  fl::unlock_interpreter = []() -> void* { return PyEval_SaveThread(); };
-  fl::lock_interpreter = [](void* s) { PyEval_RestoreThread(static_cast<PyThreadState*>(s)); };
+  fl::unlock_interpreter = []() -> void* {
+    return PyEval_SaveThread();
+  };
+  fl::lock_interpreter = [](void* s) {
+    PyEval_RestoreThread(static_cast<PyThreadState*>(s));
+  };
   try {
     if (init_types(m) && init_tensor(m) && init_data(m) && init_storage(m) && init_autograd(m) && init_optim(m) && init_parser(m) && init_module_getattr(m)) return m;
   } catch (const fl::Error& e) {

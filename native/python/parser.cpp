@@ -17,8 +17,14 @@ int torch_function_modes = 0;
 // ------------------------------------------------------------------------------------------------ numbers
 
 bool number_from(PyObject* o, Value& out) {
-  if (PyFloat_Check(o)) { out = Value(PyFloat_AS_DOUBLE(o)); return true; }
-  if (PyBool_Check(o)) { out = Value(o == Py_True); return true; }
+  if (PyFloat_Check(o)) {
+    out = Value(PyFloat_AS_DOUBLE(o));
+    return true;
+  }
+  if (PyBool_Check(o)) {
+    out = Value(o == Py_True);
+    return true;
+  }
   if (PyLong_Check(o)) {
     int overflow = 0;
     long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
@@ -33,7 +39,10 @@ bool number_from(PyObject* o, Value& out) {
     out = Value(int64_t(v));
     return true;
   }
-  if (PyComplex_Check(o)) { out = Value(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)); return true; }
+  if (PyComplex_Check(o)) {
+    out = Value(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o));
+    return true;
+  }
   if (is_tensor(o)) return false;
   // NumPy scalars: objects of numpy with an item() and no dimensions, recognised without importing NumPy.
   const char* name = Py_TYPE(o)->tp_name;
@@ -55,7 +64,11 @@ PyObject* number_object(const Value& v) {
     case Value::FloatTag: return PyFloat_FromDouble(v.d);
     case Value::ComplexTag: return PyComplex_FromDoubles(v.z[0], v.z[1]);
     case Value::StrTag: return PyUnicode_FromString(v.s);
-    case Value::DTypeTag: { PyObject* o = dtype_object(v.dtype); Py_INCREF(o); return o; }
+    case Value::DTypeTag: {
+      PyObject* o = dtype_object(v.dtype);
+      Py_INCREF(o);
+      return o;
+    }
     case Value::TensorTag: return wrap(v.tensor());
     default: Py_RETURN_NONE;
   }
@@ -85,11 +98,17 @@ struct Arena {  // list arguments and objects kept alive during a call
   bool overridden = false;  // an argument's type overrides __torch_function__
 
   int64_t* take_ints(Py_ssize_t n) {
-    if (used_ints + n <= 64) { used_ints += int(n); return ints + used_ints - n; }
+    if (used_ints + n <= 64) {
+      used_ints += int(n);
+      return ints + used_ints - n;
+    }
     return big_ints.emplace_back(size_t(n)).data();
   }
   TensorImpl** take_tensors(Py_ssize_t n) {
-    if (used_tensors + n <= 64) { used_tensors += int(n); return tensors + used_tensors - n; }
+    if (used_tensors + n <= 64) {
+      used_tensors += int(n);
+      return tensors + used_tensors - n;
+    }
     return big_tensors.emplace_back(size_t(n)).data();
   }
 };
@@ -142,7 +161,10 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
       }
       break;
     case ArgType::Scalar:
-      if (PyFloat_CheckExact(o)) { v = Value(PyFloat_AS_DOUBLE(o)); return true; }
+      if (PyFloat_CheckExact(o)) {
+        v = Value(PyFloat_AS_DOUBLE(o));
+        return true;
+      }
       if (is_tensor(o)) {
         const Tensor& t = unwrap(o);
         if (t.dim() != 0 || t.requires_grad()) return false;
@@ -154,11 +176,17 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
       break;
     case ArgType::Int: {
       int64_t i;
-      if (int_from(o, i)) { v = Value(i); return true; }
+      if (int_from(o, i)) {
+        v = Value(i);
+        return true;
+      }
       break;
     }
     case ArgType::Float:
-      if (PyFloat_CheckExact(o)) { v = Value(PyFloat_AS_DOUBLE(o)); return true; }
+      if (PyFloat_CheckExact(o)) {
+        v = Value(PyFloat_AS_DOUBLE(o));
+        return true;
+      }
       if (PyBool_Check(o)) return false;
       if (is_tensor(o)) {
         const Tensor& t = unwrap(o);
@@ -166,12 +194,24 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
         v = Value(item_value(*t.get()).real());
         return true;
       }
-      if (number_from(o, v) && v.tag != Value::ComplexTag) { v = Value(v.real()); return true; }
+      if (number_from(o, v) && v.tag != Value::ComplexTag) {
+        v = Value(v.real());
+        return true;
+      }
       break;
     case ArgType::Bool:
-      if (PyBool_Check(o)) { v = Value(o == Py_True); return true; }
-      if (is_tensor(o) && unwrap(o).dim() == 0 && unwrap(o).dtype() == DType::Bool) { v = item_value(*unwrap(o).get()); return true; }
-      if (!std::strcmp(Py_TYPE(o)->tp_name, "numpy.bool_") || !std::strcmp(Py_TYPE(o)->tp_name, "numpy.bool")) { v = Value(PyObject_IsTrue(o) == 1); return true; }
+      if (PyBool_Check(o)) {
+        v = Value(o == Py_True);
+        return true;
+      }
+      if (is_tensor(o) && unwrap(o).dim() == 0 && unwrap(o).dtype() == DType::Bool) {
+        v = item_value(*unwrap(o).get());
+        return true;
+      }
+      if (!std::strcmp(Py_TYPE(o)->tp_name, "numpy.bool_") || !std::strcmp(Py_TYPE(o)->tp_name, "numpy.bool")) {
+        v = Value(PyObject_IsTrue(o) == 1);
+        return true;
+      }
       break;
     case ArgType::Ints: {
       if (PyTuple_Check(o) || PyList_Check(o)) {
@@ -218,7 +258,10 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
       return true;
     }
     case ArgType::Bools: {
-      if (PyBool_Check(o)) { v = Value(o == Py_True); return true; }
+      if (PyBool_Check(o)) {
+        v = Value(o == Py_True);
+        return true;
+      }
       if (!PyTuple_Check(o) && !PyList_Check(o)) return false;
       Py_ssize_t n = PySequence_Fast_GET_SIZE(o);
       int64_t* to = arena.take_ints(n);
@@ -252,11 +295,17 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
       return true;
     }
     case ArgType::Str:
-      if (PyUnicode_Check(o)) { v = Value(PyUnicode_AsUTF8(o)); return true; }
+      if (PyUnicode_Check(o)) {
+        v = Value(PyUnicode_AsUTF8(o));
+        return true;
+      }
       break;
     case ArgType::DType: {
       DType t;
-      if (dtype_from(o, t)) { v = Value(t); return true; }
+      if (dtype_from(o, t)) {
+        v = Value(t);
+        return true;
+      }
       break;
     }
     case ArgType::Device: {
@@ -282,7 +331,10 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
     }
     case ArgType::Format: {
       MemoryFormat f;
-      if (format_from(o, f)) { v = Value(f); return true; }
+      if (format_from(o, f)) {
+        v = Value(f);
+        return true;
+      }
       break;
     }
     case ArgType::Generator:
@@ -317,7 +369,11 @@ void intern_names(Schema& s) {
 
 PyObject* g_out_name = nullptr;
 
-enum class Fit { Yes, TooMany, Missing, WrongType, Unknown };
+enum class Fit { Yes,
+                 TooMany,
+                 Missing,
+                 WrongType,
+                 Unknown };
 struct Misfit {
   Fit why = Fit::Yes;
   const SchemaArg* arg = nullptr;
@@ -341,7 +397,10 @@ bool bind(Schema& s, PyObject* const* args, Py_ssize_t npos, PyObject* kw, Value
       if (!PyTuple_Check(o) && !PyList_Check(o) && (PyLong_Check(o) || is_tensor(o) || PyIndex_Check(o))) list_at = first;
     }
   }
-  if (list_at < 0 && npos > s.positional) { misfit = {Fit::TooMany, nullptr, nullptr, 0}; return false; }
+  if (list_at < 0 && npos > s.positional) {
+    misfit = {Fit::TooMany, nullptr, nullptr, 0};
+    return false;
+  }
   for (int k = 0; k < na; ++k) {
     const SchemaArg& a = s.args[size_t(k)];
     PyObject* o = nullptr;
@@ -349,7 +408,10 @@ bool bind(Schema& s, PyObject* const* args, Py_ssize_t npos, PyObject* kw, Value
       Py_ssize_t n = npos - k;
       int64_t* to = arena.take_ints(n);
       for (Py_ssize_t i = 0; i < n; ++i)
-        if (!int_from(args[k + i], to[i])) { misfit = {Fit::WrongType, &a, args[k + i], int(k + i)}; return false; }
+        if (!int_from(args[k + i], to[i])) {
+          misfit = {Fit::WrongType, &a, args[k + i], int(k + i)};
+          return false;
+        }
       values[k] = Value(IntView(to, int(n)));
       filled = k + 1;
       continue;
@@ -358,10 +420,16 @@ bool bind(Schema& s, PyObject* const* args, Py_ssize_t npos, PyObject* kw, Value
       o = args[k];
     } else if (used < nk) {
       for (Py_ssize_t i = 0; i < nk; ++i)
-        if (PyTuple_GET_ITEM(kw, i) == a.interned) { o = args[npos + i]; break; }
+        if (PyTuple_GET_ITEM(kw, i) == a.interned) {
+          o = args[npos + i];
+          break;
+        }
       if (!o)
         for (Py_ssize_t i = 0; i < nk; ++i)
-          if (same_name(PyTuple_GET_ITEM(kw, i), a)) { o = args[npos + i]; break; }
+          if (same_name(PyTuple_GET_ITEM(kw, i), a)) {
+            o = args[npos + i];
+            break;
+          }
       if (o) ++used;
     }
     if (!o) {
@@ -378,7 +446,10 @@ bool bind(Schema& s, PyObject* const* args, Py_ssize_t npos, PyObject* kw, Value
       continue;
     }
     if (!convert(o, a, values[k], arena)) {
-      if (o == Py_None && a.has_default && a.type == ArgType::Generator) { values[k] = Value(); continue; }
+      if (o == Py_None && a.has_default && a.type == ArgType::Generator) {
+        values[k] = Value();
+        continue;
+      }
       misfit = {Fit::WrongType, &a, o, k < npos ? k : -1};
       return false;
     }
@@ -517,7 +588,7 @@ struct Overload {
 };
 struct Operator {
   PyObject_HEAD
-  vectorcallfunc call;
+      vectorcallfunc call;
   const char* name;       // as called: "add_" for the in-place form
   PyObject* module;       // "torch", "torch._C._nn"...
   PyObject* dict;
@@ -612,7 +683,9 @@ PyObject* operator_reduce(PyObject* self, PyObject*) {
 PyMethodDef operator_methods[] = {{"__reduce__", operator_reduce, METH_NOARGS}, {nullptr}};
 PyMemberDef operator_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Operator, call), READONLY}, {"__module__", T_OBJECT, offsetof(Operator, module), 0}, {nullptr}};
 PyGetSetDef operator_getset[] = {
-    {"__name__", [](PyObject* s, void*) -> PyObject* { return PyUnicode_FromString(reinterpret_cast<Operator*>(s)->name); }},
+    {"__name__", [](PyObject* s, void*) -> PyObject* {
+       return PyUnicode_FromString(reinterpret_cast<Operator*>(s)->name);
+     }},
     {"__qualname__", [](PyObject* s, void*) -> PyObject* {
        Operator* o = reinterpret_cast<Operator*>(s);
        return PyUnicode_FromFormat(o->method_only ? "Tensor.%s" : "%s", o->name);
@@ -660,8 +733,10 @@ struct Tables {
     }
     char* copy = strdup(name.c_str());
     Operator* o = make_operator(copy, mode, method, out);
-    const char* home = space == "functional" ? "flambeau.nn.functional" : space == "special" ? "flambeau.special" : space == "linalg" ? "flambeau.linalg"
-                       : space == "_nn" ? "flambeau._C._nn" : "flambeau";
+    const char* home = space == "functional" ? "flambeau.nn.functional" : space == "special" ? "flambeau.special"
+                                                                      : space == "linalg"    ? "flambeau.linalg"
+                                                                      : space == "_nn"       ? "flambeau._C._nn"
+                                                                                             : "flambeau";
     Py_SETREF(o->module, PyUnicode_InternFromString(home));  // where pickle finds it
     by_key[key] = o;
     PyDict_SetItemString(dict, copy, reinterpret_cast<PyObject*>(o));
@@ -721,7 +796,7 @@ PyObject* g_disabled = nullptr;
 // ---- a Python function that hands over to __torch_function__ of its arguments
 struct Overridable {
   PyObject_HEAD
-  vectorcallfunc call;
+      vectorcallfunc call;
   PyObject* function;
 };
 PyTypeObject OverridableType = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -759,7 +834,8 @@ PyObject* overridable_repr(PyObject* self) { return PyObject_Repr(reinterpret_ca
 PyObject* overridable_reduce(PyObject* self, PyObject*) { return PyObject_GetAttrString(reinterpret_cast<Overridable*>(self)->function, "__qualname__"); }
 PyMethodDef overridable_methods[] = {{"__reduce__", overridable_reduce, METH_NOARGS}, {nullptr}};
 PyMemberDef overridable_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Overridable, call), READONLY},
-                                     {"__wrapped__", T_OBJECT, offsetof(Overridable, function), READONLY}, {nullptr}};
+                                     {"__wrapped__", T_OBJECT, offsetof(Overridable, function), READONLY},
+                                     {nullptr}};
 PyObject* make_overridable(PyObject*, PyObject* function) {
   Overridable* o = PyObject_New(Overridable, &OverridableType);
   if (!o) return nullptr;
@@ -865,8 +941,14 @@ bool init_parser(PyObject* m) {
     const Record& r = **it;
     const uint32_t f = r.flags;
     std::string name = r.name;
-    struct Place { PyObject* dict; const char* space; };
-    Place home = f & kFunctional ? Place{functional, "functional"} : f & kNn ? Place{nn, "_nn"} : f & kSpecial ? Place{special, "special"} : f & kLinalg ? Place{linalg, "linalg"} : Place{torch, "torch"};
+    struct Place {
+      PyObject* dict;
+      const char* space;
+    };
+    Place home = f & kFunctional ? Place{functional, "functional"} : f & kNn    ? Place{nn, "_nn"}
+                                                                 : f & kSpecial ? Place{special, "special"}
+                                                                 : f & kLinalg  ? Place{linalg, "linalg"}
+                                                                                : Place{torch, "torch"};
     std::string shown = name;
     if (f & kSpecial && name.rfind("special_", 0) == 0) shown = name.substr(8);
     if (f & kLinalg && name.rfind("linalg_", 0) == 0) shown = name.substr(7);

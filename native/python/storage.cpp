@@ -14,8 +14,7 @@ namespace fl::py {
 namespace {
 
 struct StorageObject {
-  PyObject_HEAD
-  Storage* s;
+  PyObject_HEAD Storage* s;
 };
 PyTypeObject StorageType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 Storage*& st(PyObject* o) { return reinterpret_cast<StorageObject*>(o)->s; }
@@ -86,7 +85,10 @@ PyObject* s_clone(PyObject* self, PyObject*) {
   return o;
   FL_CATCH(nullptr)
 }
-PyObject* s_cpu(PyObject* self, PyObject*) { Py_INCREF(self); return self; }
+PyObject* s_cpu(PyObject* self, PyObject*) {
+  Py_INCREF(self);
+  return self;
+}
 PyObject* s_tolist(PyObject* self, PyObject*) {
   PyObject* l = PyList_New(Py_ssize_t(st(self)->nbytes));
   for (size_t k = 0; k < st(self)->nbytes; ++k) PyList_SET_ITEM(l, Py_ssize_t(k), PyLong_FromLong(static_cast<uint8_t*>(st(self)->data)[k]));
@@ -122,7 +124,10 @@ PyObject* s_item(PyObject* self, PyObject* index) {
   Storage* whole = st(self);  // a part shares memory: the whole must stay where it is
   whole->resizable = false;
   whole->ref();
-  Storage* part = Storage::wrap(bytes_of(self) + k, size_t(n), [](void* s) { static_cast<Storage*>(s)->unref(); }, whole);
+  Storage* part = Storage::wrap(bytes_of(self) + k, size_t(n), [](void* s) {
+    static_cast<Storage*>(s)->unref();
+  },
+                                whole);
   PyObject* o = storage_object(part);
   part->unref();
   return o;
@@ -183,14 +188,7 @@ int s_buffer(PyObject* self, Py_buffer* view, int flags) {
   st(self)->resizable = false;
   return PyBuffer_FillInfo(view, self, st(self)->data ? st(self)->data : const_cast<char*>(""), Py_ssize_t(st(self)->nbytes), 0, flags);
 }
-PyMethodDef storage_methods[] = {{"nbytes", s_nbytes, METH_NOARGS, "The number of bytes."}, {"size", s_nbytes, METH_NOARGS, "The number of bytes."},
-                                 {"data_ptr", s_data_ptr, METH_NOARGS, "The address."}, {"element_size", s_element_size, METH_NOARGS, "1."},
-                                 {"resize_", s_resize, METH_O, "Changes the number of bytes, keeping the common prefix."}, {"clone", s_clone, METH_NOARGS, "A copy."},
-                                 {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."},
-                                 {"fill_", s_fill, METH_O, "Sets all bytes."}, {"copy_", s_copy, METH_VARARGS, "Takes over the bytes of a storage of the same size."},
-                                 {"is_shared", s_false, METH_NOARGS, "False: processes exchange copies."}, {"is_pinned", s_false, METH_VARARGS, "False without a GPU."},
-                                 {"share_memory_", s_cpu, METH_NOARGS, "self."}, {"untyped", s_cpu, METH_NOARGS, "self."},
-                                 {"__sizeof__", s_sizeof, METH_NOARGS}, {nullptr}};
+PyMethodDef storage_methods[] = {{"nbytes", s_nbytes, METH_NOARGS, "The number of bytes."}, {"size", s_nbytes, METH_NOARGS, "The number of bytes."}, {"data_ptr", s_data_ptr, METH_NOARGS, "The address."}, {"element_size", s_element_size, METH_NOARGS, "1."}, {"resize_", s_resize, METH_O, "Changes the number of bytes, keeping the common prefix."}, {"clone", s_clone, METH_NOARGS, "A copy."}, {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."}, {"fill_", s_fill, METH_O, "Sets all bytes."}, {"copy_", s_copy, METH_VARARGS, "Takes over the bytes of a storage of the same size."}, {"is_shared", s_false, METH_NOARGS, "False: processes exchange copies."}, {"is_pinned", s_false, METH_VARARGS, "False without a GPU."}, {"share_memory_", s_cpu, METH_NOARGS, "self."}, {"untyped", s_cpu, METH_NOARGS, "self."}, {"__sizeof__", s_sizeof, METH_NOARGS}, {nullptr}};
 PyGetSetDef storage_getset[] = {{"device", s_device}, {"_cdata", s_cdata}, {"is_cuda", s_is_cuda}, {nullptr}};
 PySequenceMethods storage_sequence;
 PyMappingMethods storage_mapping;
@@ -276,7 +274,8 @@ PyMethodDef generator_methods[] = {{"manual_seed", g_manual_seed, METH_O, "Start
                                    {"get_state", g_get_state, METH_NOARGS, "The state as a byte tensor, in PyTorch's layout."},
                                    {"set_state", g_set_state, METH_O, "Restores a state."},
                                    {"clone_state", g_clone, METH_NOARGS, "A generator in the same state."},
-                                   {"__reduce__", g_reduce, METH_NOARGS}, {nullptr}};
+                                   {"__reduce__", g_reduce, METH_NOARGS},
+                                   {nullptr}};
 PyGetSetDef generator_getset[] = {{"device", g_device}, {nullptr}};
 Generator* g_default_generator = nullptr;
 

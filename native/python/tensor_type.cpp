@@ -63,7 +63,7 @@ void subclass_dealloc(PyObject* self) {
   Py_CLEAR(o->dict);
   for (PyTypeObject* b = type; b && b != &TensorType; b = b->tp_base)
     if (Py_SIZE(b))
-      for (PyMemberDef* m = reinterpret_cast<PyMemberDef*>(reinterpret_cast<char*>(b) + Py_TYPE(b)->tp_basicsize), *end = m + Py_SIZE(b); m < end; ++m)
+      for (PyMemberDef *m = reinterpret_cast<PyMemberDef*>(reinterpret_cast<char*>(b) + Py_TYPE(b)->tp_basicsize), *end = m + Py_SIZE(b); m < end; ++m)
         if (m->type == T_OBJECT_EX && !(m->flags & READONLY)) {
           PyObject** slot = reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + m->offset);
           Py_CLEAR(*slot);
@@ -120,13 +120,18 @@ inline bool operand(PyObject* o, Value& v) {
     v.t = face(o)->t;
     return true;
   }
-  if (PyFloat_CheckExact(o)) { v = Value(PyFloat_AS_DOUBLE(o)); return true; }
+  if (PyFloat_CheckExact(o)) {
+    v = Value(PyFloat_AS_DOUBLE(o));
+    return true;
+  }
   return number_from(o, v);
 }
 inline bool simple(PyObject* a) { return Py_TYPE(a) == &TensorType || Py_TYPE(a) == ParameterType; }
 bool needs_override(PyObject* a, PyObject* b) {
   if (torch_function_modes) return true;
-  auto check = [](PyObject* o) { return !simple(o) && !PyFloat_CheckExact(o) && !PyLong_CheckExact(o) && overrides(Py_TYPE(o)); };
+  auto check = [](PyObject* o) {
+    return !simple(o) && !PyFloat_CheckExact(o) && !PyLong_CheckExact(o) && overrides(Py_TYPE(o));
+  };
   return torch_function_enabled && (check(a) || check(b));
 }
 PyObject* overridden(const char* method, PyObject* a, PyObject* b, PyObject* c = nullptr) {
@@ -134,7 +139,9 @@ PyObject* overridden(const char* method, PyObject* a, PyObject* b, PyObject* c =
   if (!func) return nullptr;
   Ptr held(func);
   PyObject* args[3] = {a, b, c};
-  return call_torch_function(func, args, c ? 3 : b ? 2 : 1, nullptr);
+  return call_torch_function(func, args, c ? 3 : b ? 2
+                                                   : 1,
+                             nullptr);
 }
 
 PyObject* run(const Record& r, Value* args, int n) {
@@ -176,7 +183,7 @@ PyObject* inplace_slot(const char* name, PyObject* a, PyObject* b) {
   return a;
   FL_CATCH(nullptr)
 }
-#define FL_SLOT(NAME, RECORD, EXTRA) \
+#define FL_SLOT(NAME, RECORD, EXTRA)                                                                                                 \
   PyObject* nb_##NAME(PyObject* a, PyObject* b) { return binary_slot<ops::RECORD, EXTRA>("__" #NAME "__", "__r" #NAME "__", a, b); } \
   PyObject* nb_i##NAME(PyObject* a, PyObject* b) { return inplace_slot<ops::RECORD, EXTRA>("__i" #NAME "__", a, b); }
 FL_SLOT(add, add, 1)
@@ -315,9 +322,17 @@ int tensor_contains(PyObject* self, PyObject* item) {
 
 #define GETTER(NAME) PyObject* get_##NAME(PyObject* self, void*)
 GETTER(shape) { return size_object(unwrap(self).sizes()); }
-GETTER(dtype) { PyObject* o = dtype_object(unwrap(self).dtype()); Py_INCREF(o); return o; }
+GETTER(dtype) {
+  PyObject* o = dtype_object(unwrap(self).dtype());
+  Py_INCREF(o);
+  return o;
+}
 GETTER(device) { return device_object(unwrap(self).device()); }
-GETTER(layout) { PyObject* o = layout_object(Layout::Strided); Py_INCREF(o); return o; }
+GETTER(layout) {
+  PyObject* o = layout_object(Layout::Strided);
+  Py_INCREF(o);
+  return o;
+}
 GETTER(ndim) { return PyLong_FromLong(unwrap(self).dim()); }
 GETTER(itemsize) { return PyLong_FromSize_t(item_size(unwrap(self).dtype())); }
 GETTER(nbytes) { return PyLong_FromLongLong(unwrap(self).numel() * int64_t(item_size(unwrap(self).dtype()))); }
@@ -332,12 +347,17 @@ GETTER(grad_quiet) { return wrap(Tensor::borrow(unwrap(self)->grad)); }
 GETTER(grad) {
   const Tensor& t = unwrap(self);
   if (__builtin_expect(!t->grad && t->grad_fn && !(t->extra && t->extra->retains_grad), 0) &&
-      PyErr_WarnEx(PyExc_UserWarning, "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Backward passes do not fill it in unless "
-                   ".retain_grad() was called on the tensor before; a leaf may have been meant.", 1) < 0)
+      PyErr_WarnEx(PyExc_UserWarning,
+                   "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Backward passes do not fill it in unless "
+                   ".retain_grad() was called on the tensor before; a leaf may have been meant.",
+                   1) < 0)
     return nullptr;
   return wrap(Tensor::borrow(t->grad));
 }
-GETTER(retains_grad) { const Tensor& t = unwrap(self); return PyBool_FromLong(t->extra && t->extra->retains_grad); }
+GETTER(retains_grad) {
+  const Tensor& t = unwrap(self);
+  return PyBool_FromLong(t->extra && t->extra->retains_grad);
+}
 GETTER(data) {
   FL_TRY
   Tensor t = alias(unwrap(self));
@@ -356,8 +376,9 @@ GETTER(T) {
   const Tensor& t = unwrap(self);
   if (t.dim() == 2) return wrap(ops::transpose(t, 0, 1));
   if (t.dim() > 2 && python_hooks.warn)
-    python_hooks.warn("The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future release. "
-                      "Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.");
+    python_hooks.warn(
+        "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future release. "
+        "Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.");
   Dims order(t.dim());
   for (int d = 0; d < t.dim(); ++d) order[d] = t.dim() - 1 - d;
   return wrap(ops::permute(t, IntView(order)));
@@ -386,7 +407,8 @@ GETTER(mH) {
   FL_CATCH(nullptr)
 }
 int set_requires_grad_flag(const Tensor& t, bool on) {
-  if (!on && grad_fn(*t.get())) fail(ErrorKind::Runtime, "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+  if (!on && grad_fn(*t.get())) fail(ErrorKind::Runtime,
+                                     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
                                      "subgraph that doesn't require differentiation use var_no_grad = var.detach().");
   FL_CHECK(!on || is_differentiable(t.dtype()), "only Tensors of floating point and complex dtype can require gradients");
   FL_CHECK(!(on && t->inference && !thread_state().inference), "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
@@ -441,7 +463,7 @@ int set_data(PyObject* self, PyObject* v, void*) {
   return 0;
   FL_CATCH(-1)
 }
-template <void* TensorExtra::*M>
+template <void* TensorExtra::* M>
 PyObject* get_hooks(PyObject* self, void*) {
   const Tensor& t = unwrap(self);
   PyObject* d = t->extra ? static_cast<PyObject*>(t->extra->*M) : nullptr;
@@ -449,7 +471,7 @@ PyObject* get_hooks(PyObject* self, void*) {
   Py_INCREF(d);
   return d;
 }
-template <void* TensorExtra::*M>
+template <void* TensorExtra::* M>
 int set_hooks(PyObject* self, PyObject* v, void*) {
   const Tensor& t = unwrap(self);
   PyObject* fresh = v && v != Py_None ? v : nullptr;
@@ -491,17 +513,47 @@ PyObject* get_grad_fn(PyObject* self, void*);
 
 PyGetSetDef tensor_getset[] = {
     {"shape", get_shape, nullptr, "The sizes, as torch.Size."},
-    {"dtype", get_dtype}, {"device", get_device}, {"layout", get_layout}, {"ndim", get_ndim}, {"itemsize", get_itemsize}, {"nbytes", get_nbytes},
-    {"is_cuda", get_false_}, {"is_sparse", get_false_}, {"is_sparse_csr", get_false_}, {"is_quantized", get_false_}, {"is_mkldnn", get_false_},
-    {"is_mps", get_false_}, {"is_meta", get_false_}, {"is_xla", get_false_}, {"is_xpu", get_false_}, {"is_hpu", get_false_}, {"is_ipu", get_false_},
-    {"is_nested", get_false_}, {"is_vulkan", get_false_}, {"is_mtia", get_false_}, {"is_maia", get_false_}, {"is_cpu", get_is_cpu},
-    {"requires_grad", get_requires_grad, set_requires_grad}, {"is_leaf", get_is_leaf}, {"_version", get_version}, {"output_nr", get_output_nr},
-    {"_base", get_base}, {"grad", get_grad, set_grad}, {"_grad", get_grad_quiet, set_grad}, {"retains_grad", get_retains_grad}, {"data", get_data, set_data},
-    {"grad_fn", get_grad_fn}, {"_grad_fn", get_grad_fn},
+    {"dtype", get_dtype},
+    {"device", get_device},
+    {"layout", get_layout},
+    {"ndim", get_ndim},
+    {"itemsize", get_itemsize},
+    {"nbytes", get_nbytes},
+    {"is_cuda", get_false_},
+    {"is_sparse", get_false_},
+    {"is_sparse_csr", get_false_},
+    {"is_quantized", get_false_},
+    {"is_mkldnn", get_false_},
+    {"is_mps", get_false_},
+    {"is_meta", get_false_},
+    {"is_xla", get_false_},
+    {"is_xpu", get_false_},
+    {"is_hpu", get_false_},
+    {"is_ipu", get_false_},
+    {"is_nested", get_false_},
+    {"is_vulkan", get_false_},
+    {"is_mtia", get_false_},
+    {"is_maia", get_false_},
+    {"is_cpu", get_is_cpu},
+    {"requires_grad", get_requires_grad, set_requires_grad},
+    {"is_leaf", get_is_leaf},
+    {"_version", get_version},
+    {"output_nr", get_output_nr},
+    {"_base", get_base},
+    {"grad", get_grad, set_grad},
+    {"_grad", get_grad_quiet, set_grad},
+    {"retains_grad", get_retains_grad},
+    {"data", get_data, set_data},
+    {"grad_fn", get_grad_fn},
+    {"_grad_fn", get_grad_fn},
     {"_backward_hooks", get_hooks<&TensorExtra::hooks>, set_hooks<&TensorExtra::hooks>},
     {"_post_accumulate_grad_hooks", get_hooks<&TensorExtra::post_accumulate>, set_hooks<&TensorExtra::post_accumulate>},
-    {"T", get_T}, {"mT", get_mT}, {"H", get_H}, {"mH", get_mH},
-    {"real", view_attribute<ops::real>, set_real}, {"imag", view_attribute<ops::imag>, set_imag},
+    {"T", get_T},
+    {"mT", get_mT},
+    {"H", get_H},
+    {"mH", get_mH},
+    {"real", view_attribute<ops::real>, set_real},
+    {"imag", view_attribute<ops::imag>, set_imag},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict},
     {nullptr}};
 
@@ -518,7 +570,8 @@ PyObject* get_grad_fn(PyObject* self, void*) {
 PyObject* m_size(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
   FL_TRY
   const Tensor& t = unwrap(self);
-  PyObject* d = n > 0 ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0] : Py_None;
+  PyObject* d = n > 0 ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0]
+                                                             : Py_None;
   if (d == Py_None) return size_object(t.sizes());
   int64_t dim = PyLong_AsLongLong(d);
   if (dim == -1 && PyErr_Occurred()) return nullptr;
@@ -528,7 +581,8 @@ PyObject* m_size(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* 
 PyObject* m_stride(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
   FL_TRY
   const Tensor& t = unwrap(self);
-  PyObject* d = n > 0 ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0] : Py_None;
+  PyObject* d = n > 0 ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0]
+                                                             : Py_None;
   if (d == Py_None) {
     PyObject* r = PyTuple_New(t.dim());
     for (int k = 0; k < t.dim(); ++k) PyTuple_SET_ITEM(r, k, PyLong_FromLongLong(t.stride(k)));
@@ -556,7 +610,8 @@ PyObject* m_item(PyObject* self, PyObject*) {
 PyObject* m_is_contiguous(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
   const Tensor& t = unwrap(self);
   MemoryFormat f = MemoryFormat::Contiguous;
-  PyObject* given = n > 0 ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0] : nullptr;
+  PyObject* given = n > 0 ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0]
+                                                                 : nullptr;
   if (given && !format_from(given, f)) {
     PyErr_SetString(PyExc_TypeError, "is_contiguous(): argument 'memory_format' must be torch.memory_format");
     return nullptr;
@@ -568,7 +623,8 @@ PyObject* m_is_contiguous(PyObject* self, PyObject* const* args, Py_ssize_t n, P
 PyObject* m_requires_grad_(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
   FL_TRY
   bool on = true;
-  PyObject* given = n > 0 ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0] : nullptr;
+  PyObject* given = n > 0 ? args[0] : kw && PyTuple_GET_SIZE(kw) ? args[0]
+                                                                 : nullptr;
   if (given) {
     int r = PyObject_IsTrue(given);
     if (r < 0) return nullptr;
@@ -878,7 +934,9 @@ PyObject* wrap(Tensor t) {
 }
 
 bool init_tensor(PyObject* m) {
-  release_face = [](void* o) { Py_DECREF(static_cast<PyObject*>(o)); };
+  release_face = [](void* o) {
+    Py_DECREF(static_cast<PyObject*>(o));
+  };
   TensorMetaType.tp_name = "torch._C._TensorMeta";
   TensorMetaType.tp_base = &PyType_Type;
   TensorMetaType.tp_init = meta_init;
@@ -886,21 +944,39 @@ bool init_tensor(PyObject* m) {
   if (PyType_Ready(&TensorMetaType) < 0) return false;
   Py_SET_TYPE(&TensorType, &TensorMetaType);
   PyNumberMethods& n = number_slots;
-  n.nb_add = nb_add; n.nb_inplace_add = nb_iadd;
-  n.nb_subtract = nb_sub; n.nb_inplace_subtract = nb_isub;
-  n.nb_multiply = nb_mul; n.nb_inplace_multiply = nb_imul;
-  n.nb_true_divide = nb_truediv; n.nb_inplace_true_divide = nb_itruediv;
-  n.nb_floor_divide = nb_floordiv; n.nb_inplace_floor_divide = nb_ifloordiv;
-  n.nb_remainder = nb_mod; n.nb_inplace_remainder = nb_imod;
-  n.nb_power = nb_pow; n.nb_inplace_power = nb_ipow;
-  n.nb_and = nb_and; n.nb_inplace_and = nb_iand;
-  n.nb_or = nb_or; n.nb_inplace_or = nb_ior;
-  n.nb_xor = nb_xor; n.nb_inplace_xor = nb_ixor;
-  n.nb_lshift = nb_lshift; n.nb_inplace_lshift = nb_ilshift;
-  n.nb_rshift = nb_rshift; n.nb_inplace_rshift = nb_irshift;
+  n.nb_add = nb_add;
+  n.nb_inplace_add = nb_iadd;
+  n.nb_subtract = nb_sub;
+  n.nb_inplace_subtract = nb_isub;
+  n.nb_multiply = nb_mul;
+  n.nb_inplace_multiply = nb_imul;
+  n.nb_true_divide = nb_truediv;
+  n.nb_inplace_true_divide = nb_itruediv;
+  n.nb_floor_divide = nb_floordiv;
+  n.nb_inplace_floor_divide = nb_ifloordiv;
+  n.nb_remainder = nb_mod;
+  n.nb_inplace_remainder = nb_imod;
+  n.nb_power = nb_pow;
+  n.nb_inplace_power = nb_ipow;
+  n.nb_and = nb_and;
+  n.nb_inplace_and = nb_iand;
+  n.nb_or = nb_or;
+  n.nb_inplace_or = nb_ior;
+  n.nb_xor = nb_xor;
+  n.nb_inplace_xor = nb_ixor;
+  n.nb_lshift = nb_lshift;
+  n.nb_inplace_lshift = nb_ilshift;
+  n.nb_rshift = nb_rshift;
+  n.nb_inplace_rshift = nb_irshift;
   n.nb_matrix_multiply = nb_matmul;
-  n.nb_negative = nb_neg; n.nb_absolute = nb_abs; n.nb_invert = nb_invert; n.nb_positive = nb_positive;
-  n.nb_bool = nb_bool; n.nb_int = nb_int; n.nb_float = nb_float; n.nb_index = nb_index;
+  n.nb_negative = nb_neg;
+  n.nb_absolute = nb_abs;
+  n.nb_invert = nb_invert;
+  n.nb_positive = nb_positive;
+  n.nb_bool = nb_bool;
+  n.nb_int = nb_int;
+  n.nb_float = nb_float;
+  n.nb_index = nb_index;
   mapping_slots.mp_length = tensor_length;
   mapping_slots.mp_subscript = tensor_subscript;
   mapping_slots.mp_ass_subscript = tensor_assign_subscript;

@@ -20,7 +20,9 @@ void set_error(const Error& e) {
     case ErrorKind::Overflow: type = PyExc_OverflowError; break;
     case ErrorKind::Assertion: type = PyExc_AssertionError; break;
     case ErrorKind::OutOfMemory: type = OutOfMemoryError ? OutOfMemoryError : PyExc_RuntimeError; break;
-    case ErrorKind::Python: if (PyErr_Occurred()) return; break;
+    case ErrorKind::Python:
+      if (PyErr_Occurred()) return;
+      break;
   }
   PyErr_SetString(type, e.message.c_str());
 }
@@ -31,34 +33,49 @@ void set_unknown_error(const std::exception& e) {
 
 namespace {
 
-struct Named { PyObject_HEAD int8_t value; const char* name; };
+struct Named {
+  PyObject_HEAD int8_t value;
+  const char* name;
+};
 PyTypeObject DTypeType = {PyVarObject_HEAD_INIT(nullptr, 0)}, LayoutType = {PyVarObject_HEAD_INIT(nullptr, 0)}, FormatType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 PyObject* g_dtypes[kDTypes];
 PyObject *g_layouts[6], *g_formats[4];
 
 PyObject* named_repr(PyObject* self) { return PyUnicode_FromFormat("torch.%s", reinterpret_cast<Named*>(self)->name); }
 PyObject* named_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(reinterpret_cast<Named*>(self)->name); }
-PyObject* named_copy(PyObject* self, PyObject*) { Py_INCREF(self); return self; }
+PyObject* named_copy(PyObject* self, PyObject*) {
+  Py_INCREF(self);
+  return self;
+}
 PyMethodDef named_methods[] = {{"__reduce__", named_reduce, METH_NOARGS}, {"__copy__", named_copy, METH_NOARGS}, {"__deepcopy__", named_copy, METH_O}, {nullptr}};
 
 DType dt(PyObject* o) { return DType(reinterpret_cast<Named*>(o)->value); }
-PyObject* to_real(PyObject* s, PyObject*) { PyObject* r = dtype_object(real_type(dt(s))); Py_INCREF(r); return r; }
+PyObject* to_real(PyObject* s, PyObject*) {
+  PyObject* r = dtype_object(real_type(dt(s)));
+  Py_INCREF(r);
+  return r;
+}
 PyObject* to_complex(PyObject* s, PyObject*) {
   DType t = dt(s);
   PyObject* r = dtype_object(is_complex(t) ? t : complex_type(t));
   Py_INCREF(r);
   return r;
 }
-PyMethodDef dtype_methods[] = {{"__reduce__", named_reduce, METH_NOARGS}, {"__copy__", named_copy, METH_NOARGS}, {"__deepcopy__", named_copy, METH_O},
-                               {"to_real", to_real, METH_NOARGS}, {"to_complex", to_complex, METH_NOARGS}, {nullptr}};
+PyMethodDef dtype_methods[] = {{"__reduce__", named_reduce, METH_NOARGS}, {"__copy__", named_copy, METH_NOARGS}, {"__deepcopy__", named_copy, METH_O}, {"to_real", to_real, METH_NOARGS}, {"to_complex", to_complex, METH_NOARGS}, {nullptr}};
 PyGetSetDef dtype_getset[] = {
-    {"is_floating_point", [](PyObject* s, void*) -> PyObject* { return PyBool_FromLong(is_floating(dt(s))); }},
-    {"is_complex", [](PyObject* s, void*) -> PyObject* { return PyBool_FromLong(is_complex(dt(s))); }},
+    {"is_floating_point", [](PyObject* s, void*) -> PyObject* {
+       return PyBool_FromLong(is_floating(dt(s)));
+     }},
+    {"is_complex", [](PyObject* s, void*) -> PyObject* {
+       return PyBool_FromLong(is_complex(dt(s)));
+     }},
     {"is_signed", [](PyObject* s, void*) -> PyObject* {
        DType t = dt(s);
        return PyBool_FromLong(t != DType::Bool && t != DType::UInt8 && t != DType::UInt16 && t != DType::UInt32 && t != DType::UInt64);
      }},
-    {"itemsize", [](PyObject* s, void*) -> PyObject* { return PyLong_FromSize_t(item_size(dt(s))); }},
+    {"itemsize", [](PyObject* s, void*) -> PyObject* {
+       return PyLong_FromSize_t(item_size(dt(s)));
+     }},
     {nullptr}};
 
 PyObject* make_named(PyTypeObject* type, int value, const char* name) {
@@ -78,7 +95,10 @@ bool ready_named(PyTypeObject* t, const char* name, PyMethodDef* methods, PyGetS
 }
 
 // ---- device
-struct DeviceObject { PyObject_HEAD Device d; PyObject* stack; };
+struct DeviceObject {
+  PyObject_HEAD Device d;
+  PyObject* stack;
+};
 PyTypeObject DeviceObjectType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 Device& dev(PyObject* o) { return reinterpret_cast<DeviceObject*>(o)->d; }
 PyObject* device_repr(PyObject* self) {
@@ -141,11 +161,15 @@ PyObject* device_exit(PyObject*, PyObject*) {
   if (!module) return nullptr;
   return PyObject_CallMethod(module.get(), "_pop_default_device", nullptr);
 }
-PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS}, {"__enter__", device_enter, METH_NOARGS}, {"__exit__", device_exit, METH_VARARGS},
-                                {"__copy__", named_copy, METH_NOARGS}, {"__deepcopy__", named_copy, METH_O}, {nullptr}};
+PyMethodDef device_methods[] = {{"__reduce__", device_reduce, METH_NOARGS}, {"__enter__", device_enter, METH_NOARGS}, {"__exit__", device_exit, METH_VARARGS}, {"__copy__", named_copy, METH_NOARGS}, {"__deepcopy__", named_copy, METH_O}, {nullptr}};
 PyGetSetDef device_getset[] = {
-    {"type", [](PyObject* s, void*) -> PyObject* { return PyUnicode_InternFromString(device_type_name(dev(s).type)); }},
-    {"index", [](PyObject* s, void*) -> PyObject* { if (dev(s).index < 0) Py_RETURN_NONE; return PyLong_FromLong(dev(s).index); }},
+    {"type", [](PyObject* s, void*) -> PyObject* {
+       return PyUnicode_InternFromString(device_type_name(dev(s).type));
+     }},
+    {"index", [](PyObject* s, void*) -> PyObject* {
+       if (dev(s).index < 0) Py_RETURN_NONE;
+       return PyLong_FromLong(dev(s).index);
+     }},
     {nullptr}};
 PyObject* g_cpu = nullptr;
 
@@ -216,11 +240,27 @@ PyObject* layout_object(Layout l) { return g_layouts[int(l)]; }
 PyObject* format_object(MemoryFormat f) { return g_formats[int(f)]; }
 bool is_dtype(PyObject* o) { return Py_TYPE(o) == &DTypeType; }
 bool dtype_from(PyObject* o, DType& out) {
-  if (Py_TYPE(o) == &DTypeType) { out = dt(o); return true; }
-  if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) { out = default_dtype(); if (out != DType::Float64) out = DType::Float64; return true; }
-  if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) { out = DType::Bool; return true; }
-  if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) { out = DType::Int64; return true; }
-  if (o == reinterpret_cast<PyObject*>(&PyComplex_Type)) { out = DType::Complex128; return true; }
+  if (Py_TYPE(o) == &DTypeType) {
+    out = dt(o);
+    return true;
+  }
+  if (o == reinterpret_cast<PyObject*>(&PyFloat_Type)) {
+    out = default_dtype();
+    if (out != DType::Float64) out = DType::Float64;
+    return true;
+  }
+  if (o == reinterpret_cast<PyObject*>(&PyBool_Type)) {
+    out = DType::Bool;
+    return true;
+  }
+  if (o == reinterpret_cast<PyObject*>(&PyLong_Type)) {
+    out = DType::Int64;
+    return true;
+  }
+  if (o == reinterpret_cast<PyObject*>(&PyComplex_Type)) {
+    out = DType::Complex128;
+    return true;
+  }
   return false;
 }
 bool layout_from(PyObject* o, Layout& out) {
@@ -234,7 +274,10 @@ bool format_from(PyObject* o, MemoryFormat& out) {
   return true;
 }
 PyObject* device_object(Device d) {
-  if (d == Device{} && g_cpu) { Py_INCREF(g_cpu); return g_cpu; }
+  if (d == Device{} && g_cpu) {
+    Py_INCREF(g_cpu);
+    return g_cpu;
+  }
   DeviceObject* o = PyObject_New(DeviceObject, &DeviceObjectType);
   if (!o) return nullptr;
   o->d = d;
@@ -242,8 +285,14 @@ PyObject* device_object(Device d) {
   return reinterpret_cast<PyObject*>(o);
 }
 bool device_from(PyObject* o, Device& out) {
-  if (Py_TYPE(o) == &DeviceObjectType) { out = dev(o); return true; }
-  if (PyUnicode_Check(o)) { out = parse_device(PyUnicode_AsUTF8(o)); return true; }
+  if (Py_TYPE(o) == &DeviceObjectType) {
+    out = dev(o);
+    return true;
+  }
+  if (PyUnicode_Check(o)) {
+    out = parse_device(PyUnicode_AsUTF8(o));
+    return true;
+  }
   if (PyLong_Check(o) && !PyBool_Check(o)) {
     long i = PyLong_AsLong(o);
     FL_CHECK(i >= 0 && i < 128, "Device index must not be negative");
@@ -309,8 +358,10 @@ bool init_types(PyObject* m) {
   SizeType.tp_as_sequence = &size_sequence;
   SizeType.tp_as_mapping = &size_mapping;
   if (PyType_Ready(&SizeType) < 0) return false;
-  struct { const char* name; PyTypeObject* type; } types[] = {{"dtype", &DTypeType}, {"layout", &LayoutType}, {"memory_format", &FormatType},
-                                                              {"device", &DeviceObjectType}, {"Size", &SizeType}};
+  struct {
+    const char* name;
+    PyTypeObject* type;
+  } types[] = {{"dtype", &DTypeType}, {"layout", &LayoutType}, {"memory_format", &FormatType}, {"device", &DeviceObjectType}, {"Size", &SizeType}};
   for (auto& t : types) {
     Py_INCREF(t.type);
     if (PyModule_AddObject(m, t.name, reinterpret_cast<PyObject*>(t.type)) < 0) return false;

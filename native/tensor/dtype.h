@@ -9,8 +9,21 @@
 namespace fl {
 
 enum class DType : uint8_t {
-  Bool, UInt8, Int8, Int16, Int32, Int64, UInt16, UInt32, UInt64,
-  Float16, BFloat16, Float32, Float64, Complex64, Complex128,
+  Bool,
+  UInt8,
+  Int8,
+  Int16,
+  Int32,
+  Int64,
+  UInt16,
+  UInt32,
+  UInt64,
+  Float16,
+  BFloat16,
+  Float32,
+  Float64,
+  Complex64,
+  Complex128,
   None  // "not given"
 };
 constexpr int kDTypes = 15;
@@ -24,25 +37,56 @@ constexpr bool is_reduced_float(DType t) { return t == DType::Float16 || t == DT
 constexpr bool is_differentiable(DType t) { return t >= DType::Float16 && t <= DType::Complex128; }
 // Complex64 -> Float32, Complex128 -> Float64; others unchanged.
 constexpr DType real_type(DType t) {
-  return t == DType::Complex64 ? DType::Float32 : t == DType::Complex128 ? DType::Float64 : t;
+  return t == DType::Complex64 ? DType::Float32 : t == DType::Complex128 ? DType::Float64
+                                                                         : t;
 }
 constexpr DType complex_type(DType t) { return t == DType::Float64 || t == DType::Complex128 ? DType::Complex128 : DType::Complex64; }
 
 template <class T> struct dtype_of;
-template <> struct dtype_of<bool> { static constexpr DType value = DType::Bool; };
-template <> struct dtype_of<uint8_t> { static constexpr DType value = DType::UInt8; };
-template <> struct dtype_of<int8_t> { static constexpr DType value = DType::Int8; };
-template <> struct dtype_of<int16_t> { static constexpr DType value = DType::Int16; };
-template <> struct dtype_of<int32_t> { static constexpr DType value = DType::Int32; };
-template <> struct dtype_of<int64_t> { static constexpr DType value = DType::Int64; };
-template <> struct dtype_of<uint16_t> { static constexpr DType value = DType::UInt16; };
-template <> struct dtype_of<uint32_t> { static constexpr DType value = DType::UInt32; };
-template <> struct dtype_of<uint64_t> { static constexpr DType value = DType::UInt64; };
-template <> struct dtype_of<Half> { static constexpr DType value = DType::Float16; };
-template <> struct dtype_of<BFloat16> { static constexpr DType value = DType::BFloat16; };
-template <> struct dtype_of<float> { static constexpr DType value = DType::Float32; };
-template <> struct dtype_of<double> { static constexpr DType value = DType::Float64; };
-template <> struct dtype_of<Complex<float>> { static constexpr DType value = DType::Complex64; };
-template <> struct dtype_of<Complex<double>> { static constexpr DType value = DType::Complex128; };
+template <> struct dtype_of<bool> {
+  static constexpr DType value = DType::Bool;
+};
+template <> struct dtype_of<uint8_t> {
+  static constexpr DType value = DType::UInt8;
+};
+template <> struct dtype_of<int8_t> {
+  static constexpr DType value = DType::Int8;
+};
+template <> struct dtype_of<int16_t> {
+  static constexpr DType value = DType::Int16;
+};
+template <> struct dtype_of<int32_t> {
+  static constexpr DType value = DType::Int32;
+};
+template <> struct dtype_of<int64_t> {
+  static constexpr DType value = DType::Int64;
+};
+template <> struct dtype_of<uint16_t> {
+  static constexpr DType value = DType::UInt16;
+};
+template <> struct dtype_of<uint32_t> {
+  static constexpr DType value = DType::UInt32;
+};
+template <> struct dtype_of<uint64_t> {
+  static constexpr DType value = DType::UInt64;
+};
+template <> struct dtype_of<Half> {
+  static constexpr DType value = DType::Float16;
+};
+template <> struct dtype_of<BFloat16> {
+  static constexpr DType value = DType::BFloat16;
+};
+template <> struct dtype_of<float> {
+  static constexpr DType value = DType::Float32;
+};
+template <> struct dtype_of<double> {
+  static constexpr DType value = DType::Float64;
+};
+template <> struct dtype_of<Complex<float>> {
+  static constexpr DType value = DType::Complex64;
+};
+template <> struct dtype_of<Complex<double>> {
+  static constexpr DType value = DType::Complex128;
+};
 
 }  // namespace fl

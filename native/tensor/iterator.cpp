@@ -20,7 +20,9 @@ ScalarBits scalar_bits(const Value& v, DType dtype) {
   ScalarBits b{};
   char* p = b.bytes;
   bool integer = v.tag == Value::IntTag || v.tag == Value::BoolTag;
-  auto whole = [&]() -> int64_t { return integer ? v.integer() : int64_t(v.real()); };
+  auto whole = [&]() -> int64_t {
+    return integer ? v.integer() : int64_t(v.real());
+  };
   switch (dtype) {
     case DType::Bool: put(p, bool(integer ? v.integer() != 0 : v.real() != 0 || v.imag() != 0)); break;
     case DType::UInt8: put(p, uint8_t(whole())); break;
@@ -43,7 +45,11 @@ ScalarBits scalar_bits(const Value& v, DType dtype) {
 }
 
 template <class T>
-static T get(const char* p) { T v; std::memcpy(&v, p, sizeof(T)); return v; }
+static T get(const char* p) {
+  T v;
+  std::memcpy(&v, p, sizeof(T));
+  return v;
+}
 
 Value item_value(const TensorImpl& t) {
   FL_CHECK(t.numel == 1, "a Tensor with ", t.numel, " elements cannot be converted to Scalar");
@@ -62,8 +68,14 @@ Value item_value(const TensorImpl& t) {
     case DType::BFloat16: return Value(double(float(get<BFloat16>(p))));
     case DType::Float32: return Value(double(get<float>(p)));
     case DType::Float64: return Value(get<double>(p));
-    case DType::Complex64: { auto z = get<Complex<float>>(p); return Value(double(z.re), double(z.im)); }
-    case DType::Complex128: { auto z = get<Complex<double>>(p); return Value(z.re, z.im); }
+    case DType::Complex64: {
+      auto z = get<Complex<float>>(p);
+      return Value(double(z.re), double(z.im));
+    }
+    case DType::Complex128: {
+      auto z = get<Complex<double>>(p);
+      return Value(z.re, z.im);
+    }
     default: return Value();
   }
 }
@@ -221,7 +233,9 @@ void Pointwise::run(cpu::Loop loop, const void* params, double ns) {
     return;
   }
   Unlock unlock(total);
-  parallel_for(numel_, ns, [&](int64_t b, int64_t e) { range(loop, params, b, e); });
+  parallel_for(numel_, ns, [&](int64_t b, int64_t e) {
+    range(loop, params, b, e);
+  });
 }
 
 bool result_strides(IntView sizes, const Value* inputs, int n, Dims& strides) {

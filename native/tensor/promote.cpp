@@ -21,7 +21,9 @@ static const char* const kScalarNames[] = {"Bool", "Byte", "Char", "Short", "Int
 const char* dtype_name(DType t) { return kNames[int(t)]; }
 const char* scalar_type_name(DType t) { return kScalarNames[int(t)]; }
 
-static int category(DType t) { return t == DType::Bool ? 0 : is_integral(t) ? 1 : is_floating(t) ? 2 : 3; }
+static int category(DType t) { return t == DType::Bool ? 0 : is_integral(t) ? 1
+                                                         : is_floating(t)   ? 2
+                                                                            : 3; }
 static bool barebones(DType t) { return t == DType::UInt16 || t == DType::UInt32 || t == DType::UInt64; }
 
 DType promote_types(DType a, DType b) {

@@ -155,8 +155,10 @@ Dims dense_strides_like(IntView sizes, IntView strides) {
     int moving = i;
     for (int k = i - 1; k >= 0; --k) {
       int c = compare(order[k], order[moving]);
-      if (c > 0) { std::swap(order[k], order[moving]); moving = k; }
-      else if (c < 0) break;
+      if (c > 0) {
+        std::swap(order[k], order[moving]);
+        moving = k;
+      } else if (c < 0) break;
     }
   }
   Dims out(n);

@@ -14,17 +14,27 @@ struct Node;
 void release_node(Node* n);  // unref; destroys chains iteratively (autograd/)
 struct TensorImpl;
 
-enum class MemoryFormat : int8_t { Contiguous = 0, Preserve = 1, ChannelsLast = 2, ChannelsLast3d = 3, None = -1 };
+enum class MemoryFormat : int8_t { Contiguous = 0,
+                                   Preserve = 1,
+                                   ChannelsLast = 2,
+                                   ChannelsLast3d = 3,
+                                   None = -1 };
 
 // How a view was made; decides whether it may be written in place while gradients are recorded.
-enum class Origin : uint8_t { Plain, NoGrad, MultiOutput, Inference, CustomFunction };
+enum class Origin : uint8_t { Plain,
+                              NoGrad,
+                              MultiOutput,
+                              Inference,
+                              CustomFunction };
 
 // A version counter apart from the storage's: made by `.data`, shared by later views.
 struct VersionCounter {
   RefCount rc;
   uint32_t value = 0;
   void ref() { rc.inc(); }
-  void unref() { if (rc.dec()) delete this; }
+  void unref() {
+    if (rc.dec()) delete this;
+  }
 };
 
 // Rare state of a tensor, allocated when first needed.
@@ -58,7 +68,9 @@ struct TensorImpl {
   Dims sizes, strides;
 
   void ref() { rc.inc(); }
-  void unref() { if (rc.dec()) destroy(); }
+  void unref() {
+    if (rc.dec()) destroy();
+  }
   void destroy();
   TensorExtra& more() { return *(extra ? extra : extra = new TensorExtra); }
   uint32_t& version() { return extra && extra->version ? extra->version->value : storage->version; }

@@ -131,14 +131,18 @@ void forward(const AttentionDesc& d) {
           max[i] = top;
           T* row = o.data + i * o.row;
           if (keep != 1)
-            map_row(row, row, dv, [&](Vec<T> x, int64_t) __attribute__((always_inline)) { return x * keep; });
+            map_row(row, row, dv, [&](Vec<T> x, int64_t) __attribute__((always_inline)) {
+              return x * keep;
+            });
         }
         product(m, dv, n, 1., s, false, v, false, o, true);
       }
       for (int64_t i = 0; i < m; ++i) {
         const T scale = sum[i] == 0 ? T(0) : T(1) / sum[i];
         T* row = o.data + i * o.row;
-        map_row(row, row, dv, [&](Vec<T> x, int64_t) __attribute__((always_inline)) { return x * scale; });
+        map_row(row, row, dv, [&](Vec<T> x, int64_t) __attribute__((always_inline)) {
+          return x * scale;
+        });
         if (d.lse)
           ((T*)d.lse)[(b * d.heads + h) * d.queries + i0 + i] =
               sum[i] == 0 ? -T(__builtin_inf()) : max[i] + log_of(sum[i]);
@@ -177,7 +181,9 @@ void backward(const AttentionDesc& d) {
           for (int64_t i = 0; i < m; ++i) {
             const T *x = g.data + i * g.row, *y = o.data + i * o.row;
             dot[i] = sum_lanes(sum_vectors<T>(
-                dv, [&](int64_t c) __attribute__((always_inline)) { return vec_at(x + c) * vec_at(y + c); },
+                dv, [&](int64_t c) __attribute__((always_inline)) {
+                  return vec_at(x + c) * vec_at(y + c);
+                },
                 [&](int64_t c, int64_t w) __attribute__((always_inline)) {
                   return load_partial<T>(x + c, w, T(0)) * load_partial<T>(y + c, w, T(0));
                 }));
@@ -192,7 +198,9 @@ void backward(const AttentionDesc& d) {
             for (int64_t i = 0; i < m; ++i) {
               T *row = p.data + i * kKeys, *slope = s.data + i * kKeys;
               const T shift = lse[i] == -T(__builtin_inf()) ? T(0) : lse[i], mean = dot[i];
-              map_row(row, row, n, [&](Vec<T> x, int64_t) __attribute__((always_inline)) { return exp(x - shift); });
+              map_row(row, row, n, [&](Vec<T> x, int64_t) __attribute__((always_inline)) {
+                return exp(x - shift);
+              });
               map_row(slope, slope, n, [&](Vec<T> x, int64_t c) __attribute__((always_inline)) {
                 return (x - mean) * (n - c < kLanes<T> ? load_partial<T>(row + c, n - c, T(0)) : vec_at(row + c));
               });

@@ -8,8 +8,12 @@
 namespace fl::cpu::FL_ISA {
 namespace {
 
-template <class T> struct IsComplex { static constexpr bool value = false; };
-template <class T> struct IsComplex<Complex<T>> { static constexpr bool value = true; };
+template <class T> struct IsComplex {
+  static constexpr bool value = false;
+};
+template <class T> struct IsComplex<Complex<T>> {
+  static constexpr bool value = true;
+};
 template <class T> constexpr bool kReduced = __is_same(T, Half) || __is_same(T, BFloat16);
 template <class T> constexpr bool kFloating = __is_same(T, float) || __is_same(T, double);
 template <class T> constexpr bool kWord = !IsComplex<T>::value && !kReduced<T> && !kFloating<T>;  // bool and integers
@@ -159,8 +163,12 @@ void reduced_loop(int64_t n, char* const* ptrs, const int64_t* strides, const vo
   }
 }
 
-struct Bits128 { uint64_t low, high; };
-struct Same : Formula<0> { template <class T> FL_FN T f(T x) { return x; } };
+struct Bits128 {
+  uint64_t low, high;
+};
+struct Same : Formula<0> {
+  template <class T> FL_FN T f(T x) { return x; }
+};
 template <class T> void copy_loop(int64_t n, char* const* ptrs, const int64_t* strides, const void* params) {
   if (strides[0] == sizeof(T) && strides[1] == sizeof(T)) {
     if (ptrs[0] != ptrs[1]) std::memcpy(ptrs[0], ptrs[1], n * sizeof(T));
@@ -201,9 +209,9 @@ template <class From> consteval Row cast_row() {
 extern const Row cast_from[kDTypes];
 // Bool is read as bytes 0 and 1.
 constinit const Row cast_from[kDTypes] = {
-    cast_row<uint8_t>(),  cast_row<uint8_t>(),        cast_row<int8_t>(),         cast_row<int16_t>(),
-    cast_row<int32_t>(),  cast_row<int64_t>(),        cast_row<uint16_t>(),       cast_row<uint32_t>(),
-    cast_row<uint64_t>(), cast_row<Half>(),           cast_row<BFloat16>(),       cast_row<float>(),
-    cast_row<double>(),   cast_row<Complex<float>>(), cast_row<Complex<double>>()};
+    cast_row<uint8_t>(), cast_row<uint8_t>(), cast_row<int8_t>(), cast_row<int16_t>(),
+    cast_row<int32_t>(), cast_row<int64_t>(), cast_row<uint16_t>(), cast_row<uint32_t>(),
+    cast_row<uint64_t>(), cast_row<Half>(), cast_row<BFloat16>(), cast_row<float>(),
+    cast_row<double>(), cast_row<Complex<float>>(), cast_row<Complex<double>>()};
 
 }  // namespace fl::cpu::FL_ISA

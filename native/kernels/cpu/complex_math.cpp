@@ -75,19 +75,27 @@ template <class T, class F> void loop2(int64_t n, char* const* ptrs, const int64
 
 }  // namespace
 
-#define FL_LOOP(name, T, bits, ...) \
+#define FL_LOOP(name, T, bits, ...)                                                                                     \
   void complex##bits##_##name(int64_t n, char* const* ptrs, const int64_t* strides, const void* params) { __VA_ARGS__ }
-#define FL_LOOPS1(name, expression)                                                       \
-  FL_LOOP(name, float, 64, loop1<float>(n, ptrs, strides, [](Z z) { return expression; });) \
-  FL_LOOP(name, double, 128, loop1<double>(n, ptrs, strides, [](Z z) { return expression; });)
-#define FL_LOOPS2(name, expression)                                                            \
-  FL_LOOP(name, float, 64, loop2<float>(n, ptrs, strides, [](Z a, Z b) { return expression; });) \
-  FL_LOOP(name, double, 128, loop2<double>(n, ptrs, strides, [](Z a, Z b) { return expression; });)
+#define FL_LOOPS1(name, expression)                                    \
+  FL_LOOP(name, float, 64, loop1<float>(n, ptrs, strides, [](Z z) {    \
+            return expression;                                         \
+          });)                                                         \
+  FL_LOOP(name, double, 128, loop1<double>(n, ptrs, strides, [](Z z) { \
+            return expression;                                         \
+          });)
+#define FL_LOOPS2(name, expression)                                         \
+  FL_LOOP(name, float, 64, loop2<float>(n, ptrs, strides, [](Z a, Z b) {    \
+            return expression;                                              \
+          });)                                                              \
+  FL_LOOP(name, double, 128, loop2<double>(n, ptrs, strides, [](Z a, Z b) { \
+            return expression;                                              \
+          });)
 
 FL_LOOPS1(Sqrt, __builtin_csqrt(z))
 FL_LOOPS1(Rsqrt, reciprocal(__builtin_csqrt(z)))
 FL_LOOPS1(Exp, __builtin_cexp(z))
-FL_LOOPS1(Exp2, __builtin_cexp(z * kLog2))
+FL_LOOPS1(Exp2, __builtin_cexp(z* kLog2))
 FL_LOOPS1(Expm1, expm1_complex(z))
 FL_LOOPS1(Log, __builtin_clog(z))
 FL_LOOPS1(Log2, __builtin_clog(z) / kLog2)
@@ -106,13 +114,15 @@ FL_LOOPS1(Asinh, __builtin_casinh(z))
 FL_LOOPS1(Acosh, __builtin_cacosh(z))
 FL_LOOPS1(Atanh, __builtin_catanh(z))
 FL_LOOPS1(Sigmoid, sigmoid_complex(z))
-FL_LOOPS1(Silu, z * sigmoid_complex(z))
+FL_LOOPS1(Silu, z* sigmoid_complex(z))
 FL_LOOPS2(Pow, pow_complex(a, b))
 FL_LOOPS2(Logaddexp, logaddexp_complex(a, b))
 
 template <class T> static void pow_scalar(int64_t n, char* const* ptrs, const int64_t* strides, const void* params) {
   Z e = load<T>((const char*)params);
-  loop1<T>(n, ptrs, strides, [e](Z z) { return pow_complex(z, e); });
+  loop1<T>(n, ptrs, strides, [e](Z z) {
+    return pow_complex(z, e);
+  });
 }
 FL_LOOP(PowScalar, float, 64, pow_scalar<float>(n, ptrs, strides, params);)
 FL_LOOP(PowScalar, double, 128, pow_scalar<double>(n, ptrs, strides, params);)

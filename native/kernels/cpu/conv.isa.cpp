@@ -104,7 +104,9 @@ class Widened {
         widen_line(data + begin * 4096, src + begin * 4096, 1, least(end * 4096, count_) - begin * 4096);
       });
     } else {
-      each([&](int64_t i, int64_t at) { data[i] = widen(src[at]); });
+      each([&](int64_t i, int64_t at) {
+        data[i] = widen(src[at]);
+      });
     }
   }
   template <class Out>
@@ -114,7 +116,9 @@ class Widened {
         for (int64_t i = begin * 4096; i < least(end * 4096, count_); ++i) dst[i] = Narrow<Out, float>::of(data[i]);
       });
     } else {
-      each([&](int64_t i, int64_t at) { dst[at] = Narrow<Out, float>::of(data[i]); });
+      each([&](int64_t i, int64_t at) {
+        dst[at] = Narrow<Out, float>::of(data[i]);
+      });
     }
   }
   float* data;

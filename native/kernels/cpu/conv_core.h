@@ -155,7 +155,8 @@ void gather_planes(T* dst, T* raw, const T* x, const int64_t* in, const int64_t*
           zero_line(to, box.line);
           continue;
         }
-        T* line = stride == 1 ? to : innermost ? raw + c * n : raw;
+        T* line = stride == 1 ? to : innermost ? raw + c * n
+                                               : raw;
         if (innermost) {
           if (stride == 1) copy_line(to + w0, raw + c * n + w0, w1 - w0);
         } else if (x_stride[4] == 1) {

@@ -68,7 +68,9 @@ struct General {
             const int64_t o[3] = {pixel / (p.out[1] * p.out[2]), pixel / p.out[2] % p.out[1], pixel % p.out[2]};
             const T v = dy[n * p.y_stride[0] + (g * outputs + k) * p.y_stride[1] + o[0] * p.y_stride[2] +
                            o[1] * p.y_stride[3] + o[2] * p.y_stride[4]];
-            each_tap(p, o, [&](int64_t at, int64_t tap) { image[at] = T(image[at] + v * kernel[tap]); });
+            each_tap(p, o, [&](int64_t at, int64_t tap) {
+              image[at] = T(image[at] + v * kernel[tap]);
+            });
           }
         }
       }
@@ -92,7 +94,9 @@ struct General {
             const int64_t o[3] = {pixel / (p.out[1] * p.out[2]), pixel / p.out[2] % p.out[1], pixel % p.out[2]};
             const T v = dy[n * p.y_stride[0] + k * p.y_stride[1] + o[0] * p.y_stride[2] + o[1] * p.y_stride[3] +
                            o[2] * p.y_stride[4]];
-            each_tap(p, o, [&](int64_t at, int64_t tap) { kernel[tap] = T(kernel[tap] + v * image[at]); });
+            each_tap(p, o, [&](int64_t at, int64_t tap) {
+              kernel[tap] = T(kernel[tap] + v * image[at]);
+            });
           }
         }
       }

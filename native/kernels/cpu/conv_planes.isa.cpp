@@ -182,7 +182,7 @@ void depthwise_channels(const Correlation<T>& p) {
                              t * p.dilation[2] * p.x_stride[4] + c;
                 const T* w = packed + ((d * p.taps[1] + h) * p.taps[2] + t) * padded + c;
                 FL_UNROLL for (int j = 0; j < NV; ++j)
-                  sum[j] += (n == W ? load(a + j * W) : load_n(a, n)) * load(w + j * W);
+                    sum[j] += (n == W ? load(a + j * W) : load_n(a, n)) * load(w + j * W);
               }
           FL_UNROLL for (int j = 0; j < NV; ++j) {
             if (p.relu) sum[j] = sum[j] < T(0) ? V{} : sum[j];

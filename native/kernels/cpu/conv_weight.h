@@ -87,7 +87,9 @@ void weight_implicit(const Correlation<T>& p, T* dw) {
   const int64_t channel_share = most(1, ceil_div(ceil_div(outputs, kMR), ceil_div(16, image_shares))) * kMR;
   const int64_t channel_shares = ceil_div(outputs, channel_share);
 
-  auto span = [&](int d, int64_t outs) { return (outs - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1; };
+  auto span = [&](int d, int64_t outs) {
+    return (outs - 1) * p.stride[d] + (p.taps[d] - 1) * p.dilation[d] + 1;
+  };
   constexpr int64_t budget = (192 << 10) / sizeof(T);
   int64_t columns = p.out[2];
   while (columns > 64 &&
@@ -227,8 +229,7 @@ void weight_planes(Correlation<T> p, T* dw) {
   T* sums = (T*)scratch(Scratch::Gradient, size_t(shares * per_share) * sizeof(T));
   const bool copy_y = p.y_stride[4] != 1;
   const int64_t y_plane = p.out[0] * p.out[1] * p.out[2];
-  const double ns = double(p.n) / double(shares) * (double(channels * box.plane + outputs * y_plane) * 0.3 +
-                                                    double(outputs * taps) * double(y_plane) * 0.3 * sizeof(T) / FL_VB);
+  const double ns = double(p.n) / double(shares) * (double(channels * box.plane + outputs * y_plane) * 0.3 + double(outputs * taps) * double(y_plane) * 0.3 * sizeof(T) / FL_VB);
   parallel_for(p.groups * shares, ns, [&](int64_t begin, int64_t end) {
     T* x = (T*)scratch(Scratch::Input, size_t(channels * box.plane + 4 * W) * sizeof(T));
     T* raw = (T*)scratch(
@@ -268,7 +269,9 @@ void weight_planes(Correlation<T> p, T* dw) {
       }
     }
   });
-  add_shares(p, dw, sums, shares, taps, [&](int64_t c, int64_t tap) { return c * area + tap; });
+  add_shares(p, dw, sums, shares, taps, [&](int64_t c, int64_t tap) {
+    return c * area + tap;
+  });
 }
 
 // Depthwise with the channels innermost: vectors run along them.
@@ -304,7 +307,7 @@ void weight_channels(const Correlation<T>& p, T* dw) {
                 FL_UNROLL for (int j = 0; j < NV; ++j) r[j] = load(sum + tap * padded + c + j * W);
                 for (int64_t q = q0; q < q1; ++q) {
                   FL_UNROLL for (int j = 0; j < NV; ++j)
-                    r[j] += load(x + q * x_step + c + j * W) * load(y + q * y_step + c + j * W);
+                      r[j] += load(x + q * x_step + c + j * W) * load(y + q * y_step + c + j * W);
                 }
                 FL_UNROLL for (int j = 0; j < NV; ++j) store(sum + tap * padded + c + j * W, r[j]);
               }

@@ -189,7 +189,8 @@ void run(const Plan& plan, char* dst, const char* src) {
     groups = (rows + group - 1) / group;
   }
   int64_t units = planes * groups * pieces;
-  double contiguous = (ds == w && (ss == w || ss == 0)) ? 0.05 : across >= 0 ? 0.12 : 0.5;
+  double contiguous = (ds == w && (ss == w || ss == 0)) ? 0.05 : across >= 0 ? 0.12
+                                                                             : 0.5;
   double ns = contiguous * double(w) * double(planes) * double(rows) * double(n) / double(units) + 2;
   auto work = [&](int64_t begin, int64_t end) {
     int64_t at[64];

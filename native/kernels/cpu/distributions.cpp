@@ -50,8 +50,8 @@ int64_t poisson_sample(Generator& g, double rate) {
 
 // Error of Stirling's approximation of log k!.
 double stirling_tail(double k) {
-  static const double table[] = {0.0810614667953272,  0.0413406959554092, 0.0276779256849983, 0.02079067210376509,
-                                 0.0166446911898211,  0.0138761288230707, 0.0118967099458917, 0.0104112652619720,
+  static const double table[] = {0.0810614667953272, 0.0413406959554092, 0.0276779256849983, 0.02079067210376509,
+                                 0.0166446911898211, 0.0138761288230707, 0.0118967099458917, 0.0104112652619720,
                                  0.00925546218271273, 0.00833056343336287};
   if (k <= 9) return table[int(k)];
   double square = (k + 1) * (k + 1);
@@ -121,7 +121,9 @@ double gamma_sample(Generator& g, A alpha) {
 
 void fill_exponential(Generator& g, DType type, void* out, int64_t n, double lambda) {
   double factor = -1.0 / lambda;
-  fill_floating(type, out, n, [&] { return factor * std::log1p(-g.uniform53()); });
+  fill_floating(type, out, n, [&] {
+    return factor * std::log1p(-g.uniform53());
+  });
 }
 
 void fill_geometric(Generator& g, DType type, void* out, int64_t n, double p) {
@@ -137,11 +139,15 @@ void fill_geometric(Generator& g, DType type, void* out, int64_t n, double p) {
 }
 
 void fill_cauchy(Generator& g, DType type, void* out, int64_t n, double median, double sigma) {
-  fill_floating(type, out, n, [&] { return __builtin_fma(sigma, std::tan(M_PI * (g.uniform53() - 0.5)), median); });
+  fill_floating(type, out, n, [&] {
+    return __builtin_fma(sigma, std::tan(M_PI * (g.uniform53() - 0.5)), median);
+  });
 }
 
 void fill_log_normal(Generator& g, DType type, void* out, int64_t n, double mean, double std) {
-  fill_floating(type, out, n, [&] { return std::exp(g.normal(mean, std)); });
+  fill_floating(type, out, n, [&] {
+    return std::exp(g.normal(mean, std));
+  });
 }
 
 void fill_poisson(Generator& g, DType type, void* out, const void* rate, int64_t n) {
@@ -197,7 +203,8 @@ void sample_dirichlet(Generator& g, DType type, void* out_, const void* alpha_, 
                                             : sizeof(T) == 4 ? 0x1p-24
                                                              : 0x1p-53);
         double y = double(compute_t<T>(x));
-        out[i] = y < low ? from_double<T>(low) : y > high ? from_double<T>(high) : x;
+        out[i] = y < low ? from_double<T>(low) : y > high ? from_double<T>(high)
+                                                          : x;
       }
     }
     delete[] gamma;

@@ -9,7 +9,8 @@
 
 namespace fl::cpu {
 
-enum class Activation : uint8_t { None, Relu };
+enum class Activation : uint8_t { None,
+                                  Relu };
 
 // A factor of a product: `integer` is read for integer types, `re` for floating ones, `re` and `im` for complex ones.
 struct GemmFactor {

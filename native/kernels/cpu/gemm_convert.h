@@ -57,7 +57,7 @@ void gemm_converted(const GemmDesc& g) {
     Wide* sum = (Wide*)scratch(Scratch::Output, size_t(g.m * n) * sizeof(Wide));
     int64_t b_row, b_col;
     widen_matrix(b, (const In*)g.b + item * g.b_batch + j0 * g.b_col, k, n, g.b_row, g.b_col, b_row, b_col);
-    Product<Wide> p = {g.m,   n,     k,   1, 0, 0,       0, 0, a,       a_row,   a_col, b,
+    Product<Wide> p = {g.m, n, k, 1, 0, 0, 0, 0, a, a_row, a_col, b,
                        b_row, b_col, sum, n, 1, nullptr, 0, 0, Wide(1), Wide(0), false, true};
     run(p);
     for (int64_t i = 0; i < g.m; ++i)

@@ -23,7 +23,8 @@ FL_INLINE void finish_row(const Product<T>& p, const T* sum, T* c, const T* d, i
       const int m = int(least(W, n - j));
       V v = alpha * (m == W ? load(sum + j) : load_n(sum + j, m));
       if (!first) v += m == W ? load(c + j) : load_n(c + j, m);
-      else if (d) v += beta * (ds == 0 ? V{} + *d : m == W ? load(d + j) : load_n(d + j, m));
+      else if (d) v += beta * (ds == 0 ? V{} + *d : m == W ? load(d + j)
+                                                           : load_n(d + j, m));
       if (relu) v = v < T(0) ? V{} : v;
       if (m == W) store(c + j, v);
       else store_n(c + j, v, m);
@@ -299,7 +300,10 @@ void product_dot(const Product<T>& p) {
 template <class T>
 constexpr bool kManyPaths = T(0.5) != T(0);
 
-enum class Path { Packed, Unpacked, Row, Dot };
+enum class Path { Packed,
+                  Unpacked,
+                  Row,
+                  Dot };
 
 template <class T>
 Path choose_path(const Product<T>& p) {

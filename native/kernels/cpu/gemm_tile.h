@@ -92,7 +92,9 @@ FL_INLINE void store_n(T* p, typename Vec<T>::type v, int n) {
 
 // What is added to a tile's sum before it is stored: nothing, rows of a matrix (C itself, D, a bias along the row), or
 // one value a row.
-enum class Addend { None, Rows, Values };
+enum class Addend { None,
+                    Rows,
+                    Values };
 template <class T>
 struct TileEnd {
   Addend kind;

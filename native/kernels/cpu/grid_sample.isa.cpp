@@ -103,7 +103,8 @@ void bilinear_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps
       x = align ? (x + 1) / 2 * top : ((x + 1) * sizef - 1) / 2;
       if (border) {
         bool under = !(x > 0), over = x >= top;
-        x = under ? W(0) : over ? top : x;
+        x = under ? W(0) : over ? top
+                                : x;
         g = under | over ? W(0) : g;
       }
       x = (x > W(-1e9)) & (x < W(1e9)) ? x : W(-100);
@@ -135,7 +136,8 @@ void make_taps(const GridSample& s, const T* grid, int points, Taps<W>& taps) {
   int dims = s.ndim;
   int64_t size[3];  // x, y, z
   for (int d = 0; d < dims; d++) size[d] = s.in_size[dims - 1 - d];
-  taps.count = s.mode == GridMode::Nearest ? 1 : s.mode == GridMode::Bicubic ? 16 : 1 << dims;
+  taps.count = s.mode == GridMode::Nearest ? 1 : s.mode == GridMode::Bicubic ? 16
+                                                                             : 1 << dims;
   for (int p = 0; p < points; p++) {
     W at[3] = {0, 0, 0}, slope[3] = {1, 1, 1};
     for (int d = 0; d < dims; d++) {

@@ -204,7 +204,9 @@ void get_slices(int64_t item, const OffsetTable& t, const char* self, char* out)
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
     auto row = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os)
-                   FL_LAMBDA_INLINE { move_row<T>(out + o, self + s, n, os, ss); };
+                   FL_LAMBDA_INLINE {
+                     move_row<T>(out + o, self + s, n, os, ss);
+                   };
     auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
       const char* from = self + s;
       char* to = out + o;
@@ -221,7 +223,9 @@ void put_slices(int64_t item, const OffsetTable& t, char* self, const char* valu
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
     auto row = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os)
-                   FL_LAMBDA_INLINE { move_row<T>(self + s, values + o, n, ss, os); };
+                   FL_LAMBDA_INLINE {
+                     move_row<T>(self + s, values + o, n, ss, os);
+                   };
     auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
       char* to = self + s;
       const char* from = values + o;

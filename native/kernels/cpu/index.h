@@ -54,7 +54,11 @@ struct DimIndex {
   int64_t bound = 0;  // self.size(dim)
   bool wrap = false;  // negative indices count from the end
 };
-enum class ScatterOp : uint8_t { Sum, Prod, Mean, Max, Min };
+enum class ScatterOp : uint8_t { Sum,
+                                 Prod,
+                                 Mean,
+                                 Max,
+                                 Min };
 
 BadIndex gather(int64_t item, const DimIndex&, const void* self, void* out);
 BadIndex scatter(int64_t item, const DimIndex&, void* self, const void* source);  // of equal indices the last wins
@@ -116,7 +120,9 @@ BadIndex embedding_renorm(DType, void* weight, int64_t rows, int64_t width, int6
 BadIndex embedding_backward(DType, const void* grad, const int64_t* index, int64_t n, int64_t width, int64_t rows,
                             int64_t padding_index, bool scale_by_frequency, void* grad_weight);
 
-enum class BagMode : uint8_t { Sum, Mean, Max };
+enum class BagMode : uint8_t { Sum,
+                               Mean,
+                               Max };
 struct EmbeddingBag {
   BagMode mode = BagMode::Sum;
   int64_t rows = 0, width = 0;     // of weight (contiguous)

@@ -11,11 +11,15 @@ namespace {
 
 template <class T>
 FL_INLINE T larger(T a, T b) {
-  return is_nan(a) ? a : is_nan(b) ? b : before(a, b) ? b : a;
+  return is_nan(a) ? a : is_nan(b)  ? b
+                     : before(a, b) ? b
+                                    : a;
 }
 template <class T>
 FL_INLINE T smaller(T a, T b) {
-  return is_nan(a) ? a : is_nan(b) ? b : before(b, a) ? b : a;
+  return is_nan(a) ? a : is_nan(b)  ? b
+                     : before(b, a) ? b
+                                    : a;
 }
 
 // dst += src over contiguous rows, 16 bytes at a time.
@@ -113,7 +117,9 @@ void apply(const DimIndex& x, const OffsetTable* table, const RowFns& row, char*
            const void* scalar) {
   if (table) {
     auto slices = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os)
-                      FL_LAMBDA_INLINE { row.slice(self + s, source + o, n, ss, os, scalar); };
+                      FL_LAMBDA_INLINE {
+                        row.slice(self + s, source + o, n, ss, os, scalar);
+                      };
     // Offsets in bytes are an index whose step is 1.
     auto elements = [&](const int64_t* at, int64_t s, int64_t o, int64_t count, int64_t step) FL_LAMBDA_INLINE {
       row.elements(self + s, source + o, (const char*)at, count, 0, step, 8, 1, 0, scalar);
@@ -221,7 +227,9 @@ BadIndex index_put_accumulate(DType type, const AdvancedIndex& x, void* self, co
   if (nest::is_empty(x.ndim, x.sizes)) return check_all(x);
   OffsetTable t;
   if (BadIndex bad = t.build(x)) return bad;
-  RowFns row = by_type(type, [](auto tag) { return row_fns<decltype(tag), Sum>(); });
+  RowFns row = by_type(type, [](auto tag) {
+    return row_fns<decltype(tag), Sum>();
+  });
   apply({}, &t, row, (char*)self, (const char*)values, nullptr);
   return {};
 }

@@ -15,7 +15,8 @@ static Isa detect() {
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd"))
     best = Isa::V4;
   if (const char* want = std::getenv("FLAMBEAU_ISA")) {
-    Isa asked = !std::strcmp(want, "v2") ? Isa::V2 : !std::strcmp(want, "v3") ? Isa::V3 : Isa::V4;
+    Isa asked = !std::strcmp(want, "v2") ? Isa::V2 : !std::strcmp(want, "v3") ? Isa::V3
+                                                                              : Isa::V4;
     if (asked < best) best = asked;
   }
   return best;

@@ -10,7 +10,10 @@
 
 namespace fl::cpu {
 
-enum class Isa : int { Base = 0, V2 = 1, V3 = 2, V4 = 3 };
+enum class Isa : int { Base = 0,
+                       V2 = 1,
+                       V3 = 2,
+                       V4 = 3 };
 
 Isa isa();               // the level in use: CPUID features, lowered by FLAMBEAU_ISA=v2|v3|v4
 const char* isa_name();  // "v4"
@@ -36,17 +39,18 @@ const char* isa_name();  // "v4"
 #else
 #define FL_TABLE_V2(name) FL_TABLE_V3(name)
 #endif
-#define FL_KERNEL_FAMILY(Type, name)                                                                                       \
-  namespace v2 { extern const Type name; }                                                                                 \
-  namespace v3 { extern const Type name; }                                                                                 \
-  namespace v4 { extern const Type name; }                                                                                 \
-  inline const Type& name() {                                                                                              \
-    static const Type* chosen = isa() == Isa::V4 ? FL_TABLE_V4(name) : isa() == Isa::V3 ? FL_TABLE_V3(name) : FL_TABLE_V2(name); \
-    return *chosen;                                                                                                        \
+#define FL_KERNEL_FAMILY(Type, name)                                                                         \
+  namespace v2 { extern const Type name; }                                                                   \
+  namespace v3 { extern const Type name; }                                                                   \
+  namespace v4 { extern const Type name; }                                                                   \
+  inline const Type& name() {                                                                                \
+    static const Type* chosen = isa() == Isa::V4 ? FL_TABLE_V4(name) : isa() == Isa::V3 ? FL_TABLE_V3(name)  \
+                                                                                        : FL_TABLE_V2(name); \
+    return *chosen;                                                                                          \
   }
 #else
-#define FL_KERNEL_FAMILY(Type, name)              \
-  namespace base { extern const Type name; }      \
+#define FL_KERNEL_FAMILY(Type, name)               \
+  namespace base { extern const Type name; }       \
   inline const Type& name() { return base::name; }
 #endif
 

@@ -59,10 +59,14 @@ FL_FN T fold_lanes(Vec<T> v, F f) {
   }
 }
 FL_FN float sum_lanes(vf v) {
-  return fold_lanes<float>(v, [](vf a, vf b) __attribute__((always_inline)) { return a + b; });
+  return fold_lanes<float>(v, [](vf a, vf b) __attribute__((always_inline)) {
+    return a + b;
+  });
 }
 FL_FN double sum_lanes(vd v) {
-  return fold_lanes<double>(v, [](vd a, vd b) __attribute__((always_inline)) { return a + b; });
+  return fold_lanes<double>(v, [](vd a, vd b) __attribute__((always_inline)) {
+    return a + b;
+  });
 }
 
 // Maxima and minima that let NaN through.

@@ -100,9 +100,12 @@ FL_FN T log_sum_exp(const T* x, int64_t n) {
   if (!(max - max == 0))
     max = max > 0 || max != max ? max : T(0);  // all -inf: log(0); inf gives NaN as the composite does
   Vec<T> sum = sum_vectors<T>(
-      n, [&](int64_t i) __attribute__((always_inline)) { return exp(vec_at(x + i) - max); },
-      [&](int64_t i, int64_t k)
-          __attribute__((always_inline)) { return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max); });
+      n, [&](int64_t i) __attribute__((always_inline)) {
+        return exp(vec_at(x + i) - max);
+      },
+      [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
+      });
   return max + log_of(sum_lanes(sum));
 }
 
@@ -173,10 +176,14 @@ void entropy_backward(const CrossEntropyDesc& d) {
         const T lse = ((const T*)d.lse)[i], scale = T(g * ((1 - e) * w + e / double(n) * weights.sum));
         const T share = T(g) * uniform;
         if (e == 0)
-          map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return exp(v - lse) * scale; });
+          map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) {
+            return exp(v - lse) * scale;
+          });
         else if (!weights.values)
           map_row(x, y, n,
-                  [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return exp(v - lse) * scale - share; });
+                  [&](Vec<T> v, int64_t) __attribute__((always_inline)) {
+                    return exp(v - lse) * scale - share;
+                  });
         else
           map_row(x, y, n, [&](Vec<T> v, int64_t k) __attribute__((always_inline)) {
             Vec<T> wk =

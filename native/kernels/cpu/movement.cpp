@@ -60,7 +60,8 @@ void triangle(int64_t item, int ndim, const int64_t* sizes, void* dst, const int
     for (int64_t r = begin; r < end; r++, at.next()) {
       // Columns [0, cut) belong to the lower part and [cut, width) to the upper.
       int64_t row = r % height, cut = upper ? row + diagonal : row + diagonal + 1;
-      cut = cut < 0 ? 0 : cut > width ? width : cut;
+      cut = cut < 0 ? 0 : cut > width ? width
+                                      : cut;
       int64_t keep = upper ? cut : 0, kept = upper ? width - cut : cut, clear = upper ? 0 : cut, cleared = width - kept;
       char* to = (char*)dst + at.offset[0];
       const char* from = (const char*)src + at.offset[1];

@@ -57,7 +57,8 @@ struct Narrow<Half, float> {
     uint32_t subnormal = float_to_bits(bits_to_float(magnitude) + 0.5f) - 0x3f000000;  // the adder rounds
     uint32_t special = magnitude > 0x7f800000 ? 0x7e00 : 0x7c00;
     Half r;
-    r.bits = uint16_t(sign | (magnitude >= 0x47800000 ? special : magnitude < 0x38800000 ? subnormal : normal));
+    r.bits = uint16_t(sign | (magnitude >= 0x47800000 ? special : magnitude < 0x38800000 ? subnormal
+                                                                                         : normal));
     return r;
   }
 };

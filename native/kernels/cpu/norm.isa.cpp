@@ -58,7 +58,9 @@ void layer_forward(const LayerNormDesc& d) {
           return (v - mean) * rstd * vec_at(weight + i) + vec_at(bias + i);
         });
       else
-        map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - mean) * rstd; });
+        map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) {
+          return (v - mean) * rstd;
+        });
       if (!direct) put<T>(d.dtype, d.y + r * n * size, y, n);
     }
   });

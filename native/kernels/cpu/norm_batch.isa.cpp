@@ -64,7 +64,9 @@ void forward(const BatchNormDesc& d) {
       const T m = mean[k], s = scale[k], b = shift[k];
       const int64_t at = plane * d.spatial * size;
       map_typed<T>(d.dtype, d.x + at, d.y + at, d.spatial,
-                   [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - m) * s + b; });
+                   [&](Vec<T> v, int64_t) __attribute__((always_inline)) {
+                     return (v - m) * s + b;
+                   });
     });
     return;
   }
@@ -139,7 +141,9 @@ void backward(const BatchNormDesc& d) {
       const int64_t at = plane * d.spatial * size;
       map_typed<T>(d.dtype, d.grad + at, d.x + at, d.grad_x + at, d.spatial,
                    [&](Vec<T> g, Vec<T> x, int64_t)
-                       __attribute__((always_inline)) { return g * s + ((x - m) * a + b); });
+                       __attribute__((always_inline)) {
+                         return g * s + ((x - m) * a + b);
+                       });
     });
     return;
   }

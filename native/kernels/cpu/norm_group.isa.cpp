@@ -66,7 +66,9 @@ void forward(const GroupNormDesc& d) {
           const int64_t channel = i % d.groups * per + k, at = (i * n + k * d.spatial) * size;
           const T scale = rstd * weight[channel], shift = bias[channel];
           map_typed<T>(d.dtype, d.x + at, d.y + at, d.spatial,
-                       [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - mean) * scale + shift; });
+                       [&](Vec<T> v, int64_t) __attribute__((always_inline)) {
+                         return (v - mean) * scale + shift;
+                       });
         }
       }
     });
@@ -151,7 +153,9 @@ void backward(const GroupNormDesc& d) {
         const int64_t at = image + k * d.spatial * size;
         map_typed<T>(d.dtype, d.grad + at, d.x + at, d.grad_x + at, d.spatial,
                      [&](Vec<T> g, Vec<T> x, int64_t)
-                         __attribute__((always_inline)) { return g * sc + ((x - m) * a + l); });
+                         __attribute__((always_inline)) {
+                           return g * sc + ((x - m) * a + l);
+                         });
       }
     }
   });

@@ -131,7 +131,9 @@ FL_FN void map_typed(DType type, const char* x, char* y, int64_t n, F f) {
   for (int64_t i = 0; i < n; i += kBlock) {
     const int64_t k = n - i < kBlock ? n - i : kBlock;
     const T* p = as<T>(type, x + i * size, k, buffer);
-    map_row(p, (T*)buffer, k, [&](Vec<T> v, int64_t q) __attribute__((always_inline)) { return f(v, i + q); });
+    map_row(p, (T*)buffer, k, [&](Vec<T> v, int64_t q) __attribute__((always_inline)) {
+      return f(v, i + q);
+    });
     put<T>(type, y + i * size, buffer, k);
   }
 }

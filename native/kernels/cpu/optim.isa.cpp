@@ -53,7 +53,9 @@ template <class T> void sgd(const SgdStep& o, int64_t t, int64_t begin, int64_t 
   bool maximize = o.maximize, nesterov = o.nesterov, fresh = o.fresh && o.fresh[t];
   if (o.momentum == 0) {
     T* none[1] = {};
-    sweep<T, 0>(n, p, g, none, [=](V& x, V d, V*) { x = x + lr * effective(d, x, decay, maximize); });
+    sweep<T, 0>(n, p, g, none, [=](V& x, V d, V*) {
+      x = x + lr * effective(d, x, decay, maximize);
+    });
   } else {
     T* states[2] = {piece<T>(o.momentum_buffers, t, begin)};
     sweep<T, 1>(n, p, g, states, [=](V& x, V d, V* s) {
@@ -145,7 +147,6 @@ template <class T> void adagrad(const AdagradStep& o, int64_t t, int64_t begin, 
 
 }  // namespace
 
-constinit const OptimKernels optim_kernels = {{sgd<float>, sgd<double>}, {adam<float>, adam<double>},
-                                              {rmsprop<float>, rmsprop<double>}, {adagrad<float>, adagrad<double>}};
+constinit const OptimKernels optim_kernels = {{sgd<float>, sgd<double>}, {adam<float>, adam<double>}, {rmsprop<float>, rmsprop<double>}, {adagrad<float>, adagrad<double>}};
 
 }  // namespace fl::cpu::FL_ISA

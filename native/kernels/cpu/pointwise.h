@@ -15,7 +15,9 @@ namespace fl::cpu {
 // consecutive scalars of the loop's dtype T (see pointwise_ops.h), or null for an operator without parameters.
 using Loop = void (*)(int64_t n, char* const* ptrs, const int64_t* strides, const void* params);
 
-enum class Result : uint8_t { Same, Bool, Real };  // output dtype: the input's, Bool, real_type(input)
+enum class Result : uint8_t { Same,
+                              Bool,
+                              Real };  // output dtype: the input's, Bool, real_type(input)
 
 #define FL_X(name, result, ns) name,
 enum class Unary : uint8_t { FL_UNARY_OPS(FL_X) Count };

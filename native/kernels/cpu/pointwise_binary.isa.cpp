@@ -26,7 +26,9 @@ struct Nextafter : Formula<0> {
   FL_FN double f(double a, double b) { return __builtin_nextafter(a, b); }
 };
 
-struct Bits128 { uint64_t low, high; };
+struct Bits128 {
+  uint64_t low, high;
+};
 
 template <class T> void where_loop(int64_t n, char* const* ptrs, const int64_t* strides, const void*) {
   const int64_t *s = strides, size = sizeof(T);
@@ -42,10 +44,18 @@ template <class T> void where_loop(int64_t n, char* const* ptrs, const int64_t* 
         out[i] = c[i] ? u : v;
       }
     };
-    auto a_at = [&](int64_t i) __attribute__((always_inline)) { return a[i]; };
-    auto b_at = [&](int64_t i) __attribute__((always_inline)) { return b[i]; };
-    auto a_all = [&](int64_t) __attribute__((always_inline)) { return x; };
-    auto b_all = [&](int64_t) __attribute__((always_inline)) { return y; };
+    auto a_at = [&](int64_t i) __attribute__((always_inline)) {
+      return a[i];
+    };
+    auto b_at = [&](int64_t i) __attribute__((always_inline)) {
+      return b[i];
+    };
+    auto a_all = [&](int64_t) __attribute__((always_inline)) {
+      return x;
+    };
+    auto b_all = [&](int64_t) __attribute__((always_inline)) {
+      return y;
+    };
     if (s[2] && s[3]) run(a_at, b_at);
     else if (s[2]) run(a_at, b_all);
     else if (s[3]) run(a_all, b_at);

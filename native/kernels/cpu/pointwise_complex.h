@@ -3,14 +3,15 @@
 #pragma once
 #include "kernels/cpu/pointwise_loop.h"
 
-#define FL_COMPLEX_UNARY(X)                                                                                      \
-  X(Sqrt)                                                                                                        \
-  X(Rsqrt) X(Exp) X(Exp2) X(Expm1) X(Log) X(Log2) X(Log10) X(Log1p) X(Sin) X(Cos) X(Tan) X(Asin) X(Acos) X(Atan) \
+#define FL_COMPLEX_UNARY(X)                                                                                           \
+  X(Sqrt)                                                                                                             \
+  X(Rsqrt)                                                                                                            \
+  X(Exp) X(Exp2) X(Expm1) X(Log) X(Log2) X(Log10) X(Log1p) X(Sin) X(Cos) X(Tan) X(Asin) X(Acos) X(Atan)               \
       X(Sinh) X(Cosh) X(Tanh) X(Asinh) X(Acosh) X(Atanh) X(Sigmoid) X(Silu) X(Angle) X(PowScalar) X(Pow) X(Logaddexp)
 
 namespace fl::cpu {
-#define FL_X(name)                                                                      \
-  void complex64_##name(int64_t, char* const*, const int64_t*, const void*);            \
+#define FL_X(name)                                                            \
+  void complex64_##name(int64_t, char* const*, const int64_t*, const void*);  \
   void complex128_##name(int64_t, char* const*, const int64_t*, const void*);
 FL_COMPLEX_UNARY(FL_X)
 #undef FL_X
@@ -29,10 +30,18 @@ template <class T> FL_FN T modulus(Complex<T> z) {
     return __builtin_hypot(z.re, z.im);
   }
 }
-struct AbsComplex : Formula<0> { template <class T> FL_FN T f(Complex<T> z) { return modulus(z); } };
-struct RealPart : Formula<0> { template <class T> FL_FN T f(Complex<T> z) { return z.re; } };
-struct ImagPart : Formula<0> { template <class T> FL_FN T f(Complex<T> z) { return z.im; } };
-struct Conj : Formula<0> { template <class T> FL_FN Complex<T> f(Complex<T> z) { return {z.re, -z.im}; } };
+struct AbsComplex : Formula<0> {
+  template <class T> FL_FN T f(Complex<T> z) { return modulus(z); }
+};
+struct RealPart : Formula<0> {
+  template <class T> FL_FN T f(Complex<T> z) { return z.re; }
+};
+struct ImagPart : Formula<0> {
+  template <class T> FL_FN T f(Complex<T> z) { return z.im; }
+};
+struct Conj : Formula<0> {
+  template <class T> FL_FN Complex<T> f(Complex<T> z) { return {z.re, -z.im}; }
+};
 struct SgnComplex : Formula<0> {
   template <class T> FL_FN Complex<T> f(Complex<T> z) {
     T r = modulus(z);
@@ -61,7 +70,7 @@ struct IsInfComplex : Formula<0> {
   template <class T> FL_FN bool f(Complex<T> z) { return (abs(z.re) == kInfinity<T>) | (abs(z.im) == kInfinity<T>); }
 };
 struct IsFiniteComplex : Formula<0> {
-  template <class T> FL_FN bool f(Complex<T> z) { return (abs(z.re) < kInfinity<T>) & (abs(z.im) < kInfinity<T>); }
+  template <class T> FL_FN bool f(Complex<T> z) { return (abs(z.re) < kInfinity<T>)&(abs(z.im) < kInfinity<T>); }
 };
 struct TanhGradComplex : Formula<0> {
   template <class T> FL_FN Complex<T> f(Complex<T> g, Complex<T> y) { return g * Conj::f(Complex<T>(1, 0) - y * y); }

@@ -67,7 +67,8 @@ template <class V, class E> FL_FN V whole_power(V x, E e) {  // wraps
 }
 struct PowInteger : Formula<0> {
   template <class T> FL_FN T f(T a, T b) {
-    if (b < T(0)) return a == T(1) ? T(1) : a == T(-1) ? (b & 1 ? T(-1) : T(1)) : T(0);
+    if (b < T(0)) return a == T(1) ? T(1) : a == T(-1) ? (b & 1 ? T(-1) : T(1))
+                                                       : T(0);
     return T(whole_power(uint64_t(a), b));
   }
 };

@@ -144,8 +144,12 @@ template <class Op, int N> consteval Row vector_integers() { return vector_signe
 template <class Op, int N> consteval Row vector_bool() { return row(DType::Bool, vector_loop<Op, uint8_t, N>); }
 
 // R = void: the output has the input's type.
-template <class T, class R> struct OutputOf { using type = R; };
-template <class T> struct OutputOf<T, void> { using type = T; };
+template <class T, class R> struct OutputOf {
+  using type = R;
+};
+template <class T> struct OutputOf<T, void> {
+  using type = T;
+};
 template <class Op, int N, class R, class T> consteval Row plain(DType t) {
   return row(t, plain_loop<Op, T, typename OutputOf<T, R>::type, N>);
 }

@@ -20,7 +20,6 @@ consteval Row row(DType t, Loop loop) {
   return r;
 }
 
-
 #define FL_X(name, result, ns) extern const Row unary_##name;
 #define FL_Y(name, result, ns) extern const Row binary_##name;
 FL_UNARY_SPECIAL_OPS(FL_X)

@@ -4,8 +4,12 @@
 namespace fl::cpu::FL_ISA {
 namespace {
 
-struct LogicalNotByte : Formula<0> { template <class V> FL_FN V f(V x) { return V(x ^ Elem<V>(1)); } };
-template <bool value> struct Always : Formula<0> { template <class V> FL_FN bool f(V) { return value; } };
+struct LogicalNotByte : Formula<0> {
+  template <class V> FL_FN V f(V x) { return V(x ^ Elem<V>(1)); }
+};
+template <bool value> struct Always : Formula<0> {
+  template <class V> FL_FN bool f(V) { return value; }
+};
 struct SignbitFloat : Formula<0> {
   FL_FN bool f(float x) { return __builtin_bit_cast(uint32_t, x) >> 31; }
   FL_FN bool f(double x) { return __builtin_bit_cast(uint64_t, x) >> 63; }

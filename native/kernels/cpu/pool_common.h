@@ -18,12 +18,24 @@ void avg_pool_backward(const PoolDesc&, bool adaptive, const void* dy, void* dx)
 namespace {
 
 // Integers as signed 32 or 64 bits, the reduced floats as float.
-template <class T> struct WideOf { using type = T; };
-template <> struct WideOf<Half> { using type = float; };
-template <> struct WideOf<BFloat16> { using type = float; };
-template <> struct WideOf<uint8_t> { using type = int32_t; };
-template <> struct WideOf<int8_t> { using type = int32_t; };
-template <> struct WideOf<int16_t> { using type = int32_t; };
+template <class T> struct WideOf {
+  using type = T;
+};
+template <> struct WideOf<Half> {
+  using type = float;
+};
+template <> struct WideOf<BFloat16> {
+  using type = float;
+};
+template <> struct WideOf<uint8_t> {
+  using type = int32_t;
+};
+template <> struct WideOf<int8_t> {
+  using type = int32_t;
+};
+template <> struct WideOf<int16_t> {
+  using type = int32_t;
+};
 template <class T> using Wide = typename WideOf<T>::type;
 
 template <class T>
@@ -218,7 +230,9 @@ FL_INLINE void collect_row(T* dst, int64_t step, V* raw, const V* src, const Poo
 // so that no two calls touch the same plane.
 template <class F>
 void each_plane(const PoolDesc& g, double ns_per_channel, F&& f) {
-  const int64_t step = !channels_inside(g) ? 1 : g.n >= 2 * num_threads() ? g.c : 64, shares = ceil_div(g.c, step);
+  const int64_t step = !channels_inside(g) ? 1 : g.n >= 2 * num_threads() ? g.c
+                                                                          : 64,
+                shares = ceil_div(g.c, step);
   parallel_for(g.n * shares, ns_per_channel * double(step), [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t n = item / shares, c = item % shares * step;

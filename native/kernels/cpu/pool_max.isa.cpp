@@ -19,9 +19,15 @@ FL_INLINE Wide<T> lowest_of() {
 }
 
 // The position vectors that go with a vector of V: signed integers of the same width.
-template <class V> struct PositionOf { using type = int32_t; };
-template <> struct PositionOf<double> { using type = int64_t; };
-template <> struct PositionOf<int64_t> { using type = int64_t; };
+template <class V> struct PositionOf {
+  using type = int32_t;
+};
+template <> struct PositionOf<double> {
+  using type = int64_t;
+};
+template <> struct PositionOf<int64_t> {
+  using type = int64_t;
+};
 
 template <class V>
 struct Best {
@@ -85,7 +91,8 @@ void max_channels(const PoolDesc& g, bool adaptive, const T* x, T* y, int64_t* i
               P at = P((d * g.in[1] + h) * g.in[2] + ww.begin);
               for (int64_t w = ww.begin; w < ww.end; w += ww.step, p += ww.step * g.x_stride[4], at += P(ww.step)) {
                 FL_UNROLL for (int j = 0; j < NV; ++j)
-                  best[j].take(load_wide(p + j * W, m), typename Best<V>::Positions{} + at);
+                    best[j]
+                        .take(load_wide(p + j * W, m), typename Best<V>::Positions{} + at);
               }
             }
           FL_UNROLL for (int j = 0; j < NV; ++j) {

@@ -239,8 +239,12 @@ namespace {
 // Moves the ends of [from, to) inwards to numbers the floating type holds, where rounding could pass them.
 template <class T>
 void representable_range(uint64_t& range, int64_t& from) {
-  constexpr int digits = std::is_same_v<T, Half> ? 11 : std::is_same_v<T, BFloat16> ? 8 : sizeof(T) == 4 ? 24 : 53;
-  auto rounded = [](int64_t x) { return int64_t(compute_t<T>(T(compute_t<T>(x)))); };
+  constexpr int digits = std::is_same_v<T, Half> ? 11 : std::is_same_v<T, BFloat16> ? 8
+                                                    : sizeof(T) == 4                ? 24
+                                                                                    : 53;
+  auto rounded = [](int64_t x) {
+    return int64_t(compute_t<T>(T(compute_t<T>(x))));
+  };
   auto spacing = [](int64_t x) {
     int shift = 63 - __builtin_clzll(uint64_t(x < 0 ? -x : x) | 1) - (digits - 1);
     return shift > 0 ? int64_t(1) << shift : int64_t(1);
@@ -295,7 +299,8 @@ namespace {
 // One byte an element: whether a 53-bit uniform is below p. Compared as integers, which is exact.
 template <class F>
 void bernoulli_bytes(Generator& g, int64_t n, double p, const F& f) {
-  uint64_t threshold = p >= 1 ? 1ull << 53 : p > 0 ? uint64_t(std::ceil(p * 0x1p53)) : 0;
+  uint64_t threshold = p >= 1 ? 1ull << 53 : p > 0 ? uint64_t(std::ceil(p * 0x1p53))
+                                                   : 0;
   uint8_t hit[kChunk];
   in_chunks(g, n, 2, [&](int64_t first, int64_t m, const uint32_t* raw) {
     random_kernels().below(raw, hit, m, threshold);

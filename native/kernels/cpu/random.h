@@ -92,7 +92,9 @@ void rrelu_noise(Generator&, DType, void* out, void* noise, const void* x, int64
 // prob: rows of n, contiguous floating type. out: rows of `samples`, int64.
 // Without replacement (or one sample) the caller has checked samples <= n. Equal keys of the exponential race, which
 // only the 16-bit types have, come in order of position.
-enum class MultinomialStatus { Ok, BadProbability /* negative, inf or NaN */, ZeroSum };
+enum class MultinomialStatus { Ok,
+                               BadProbability /* negative, inf or NaN */,
+                               ZeroSum };
 MultinomialStatus multinomial(Generator&, DType, int64_t* out, const void* prob, int64_t rows, int64_t n,
                               int64_t samples, bool replacement);
 

@@ -372,7 +372,9 @@ void choose(Job& job, Reduce op, DType in, DType out) {
 void arrange(Job& job, const ReduceDesc& d, const int64_t* out_strides, bool keep_order) {
   job.kept_dims = job.reduced_dims = 0;
   job.results = job.n = 1;
-  auto magnitude = [](int64_t s) { return s < 0 ? -s : s; };
+  auto magnitude = [](int64_t s) {
+    return s < 0 ? -s : s;
+  };
   for (int k = 0; k < d.ndim; ++k) {
     bool reduced = d.reduced >> k & 1;
     (reduced ? job.n : job.results) *= d.sizes[k];

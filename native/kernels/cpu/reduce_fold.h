@@ -90,7 +90,9 @@ FL_FN T fold_block(const T* x, int64_t n, const Op& op) {
     V tail = op.map(load_partial<T>(x + i, n - i, Op::fill()));
     a = Op::join(a, tail);
   }
-  return fold_lanes<T>(a, [](V u, V v) __attribute__((always_inline)) { return Op::join(u, v); });
+  return fold_lanes<T>(a, [](V u, V v) __attribute__((always_inline)) {
+    return Op::join(u, v);
+  });
 }
 
 // Eight rows at a time into a tile of accumulators.
@@ -102,7 +104,9 @@ FL_FN void fold_columns(const char* x, int64_t stride, int64_t n, int64_t m, T* 
   for (; r + 8 <= n; r += 8) {
     const char* p = x + r * stride;
     auto row = [&](int k, int64_t j)
-                   __attribute__((always_inline)) { return op.map(vec_at((const T*)(p + k * stride) + j)); };
+                   __attribute__((always_inline)) {
+                     return op.map(vec_at((const T*)(p + k * stride) + j));
+                   };
     int64_t j = 0;
     for (; j + W <= m; j += W) {
       V a = Op::join(Op::join(row(0, j), row(1, j)), Op::join(row(2, j), row(3, j)));

@@ -243,7 +243,9 @@ template <class T>
 struct Powers {
   static double power(T x, double p) {
     double a = x < 0 ? -double(x) : double(x);
-    return p == 0 ? (x != 0 ? 1. : 0.) : p == 3 ? a * a * a : p == 4 ? (a * a) * (a * a) : __builtin_pow(a, p);
+    return p == 0 ? (x != 0 ? 1. : 0.) : p == 3 ? a * a * a
+                                     : p == 4   ? (a * a) * (a * a)
+                                                : __builtin_pow(a, p);
   }
   static void rows(const char* x, int64_t stride, int64_t m, int64_t n, char* states, int64_t, const FoldContext& c) {
     for (int64_t j = 0; j < m; ++j, x += stride) {
@@ -257,7 +259,7 @@ struct Powers {
     for (int64_t i = 0; i < n; ++i, x += stride)
       for (int64_t j = 0; j < m; ++j) ((double*)states)[j] += power(((const T*)x)[j], c.p);
   }
-  static constexpr Fold fold = {dtype_of<T>::value,    8, Folded<Sum<T>>::init, rows, columns, Folded<Sum<T>>::merge,
+  static constexpr Fold fold = {dtype_of<T>::value, 8, Folded<Sum<T>>::init, rows, columns, Folded<Sum<T>>::merge,
                                 Folded<Sum<T>>::finish};
 };
 

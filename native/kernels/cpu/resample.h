@@ -8,7 +8,10 @@
 
 namespace fl::cpu {
 
-enum class Interpolation : uint8_t { Nearest, NearestExact, Linear, Cubic };
+enum class Interpolation : uint8_t { Nearest,
+                                     NearestExact,
+                                     Linear,
+                                     Cubic };
 
 struct Upsample {
   Interpolation mode = Interpolation::Nearest;
@@ -23,8 +26,12 @@ struct Upsample {
 void upsample(DType, const Upsample&, const void* in, void* out);
 void upsample_backward(DType, const Upsample&, const void* grad_out, void* grad_in);  // grad_in is written whole
 
-enum class GridMode : uint8_t { Bilinear, Nearest, Bicubic };
-enum class GridPadding : uint8_t { Zeros, Border, Reflection };
+enum class GridMode : uint8_t { Bilinear,
+                                Nearest,
+                                Bicubic };
+enum class GridPadding : uint8_t { Zeros,
+                                   Border,
+                                   Reflection };
 struct GridSample {
   GridMode mode = GridMode::Bilinear;  // Bilinear is trilinear for ndim 3; Bicubic: ndim 2
   GridPadding padding = GridPadding::Zeros;
@@ -52,7 +59,9 @@ void im2col(int64_t item, const Im2Col&, const void* image, void* columns);
 // Sums into image, which is written whole. Floating and complex types.
 void col2im(DType, const Im2Col&, const void* columns, void* image);
 
-enum class PadMode : uint8_t { Reflect, Replicate, Circular };
+enum class PadMode : uint8_t { Reflect,
+                               Replicate,
+                               Circular };
 struct Pad {
   PadMode mode = PadMode::Reflect;
   int ndim = 1;                    // 1, 2 or 3 padded trailing dimensions

@@ -84,8 +84,12 @@ template <class T>
 FL_FN void moments(const T* x, int64_t n, double& mean, double& m2) {
   constexpr int W = kLanes<T>;
   Vec<T> first = sum_vectors<T>(
-      n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(x + i); },
-      [&](int64_t i, int64_t k) __attribute__((always_inline)) { return load_partial<T>(x + i, k, T(0)); });
+      n, [&](int64_t i) __attribute__((always_inline)) {
+        return vec_at(x + i);
+      },
+      [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        return load_partial<T>(x + i, k, T(0));
+      });
   const T about = sum_lanes(first) / T(n);
   Vec<T> s1 = {}, s2 = {}, t1 = {}, t2 = {};
   int64_t i = 0;
@@ -149,7 +153,9 @@ FL_FN T max_of(const T* x, int64_t n) {
   for (; i + W <= n; i += W) a = larger(a, vec_at(x + i));
   if (i < n) b = larger(b, load_partial<T>(x + i, n - i, lowest));
   a = larger(larger(a, b), larger(c, d));
-  return fold_lanes<T>(a, [](Vec<T> u, Vec<T> v) __attribute__((always_inline)) { return larger(u, v); });
+  return fold_lanes<T>(a, [](Vec<T> u, Vec<T> v) __attribute__((always_inline)) {
+    return larger(u, v);
+  });
 }
 
 // y = f(x) over a row; x may be y.

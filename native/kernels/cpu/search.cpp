@@ -33,9 +33,13 @@ void search_rows(const T* boundaries, int64_t boundary_rows, int64_t n, const in
       int64_t found;
       if (sorter) {
         const int64_t* order = sorter + row * n;
-        found = bound_of<T, kRight>(n, values[i], [&](int64_t k) { return b[order[k]]; });
+        found = bound_of<T, kRight>(n, values[i], [&](int64_t k) {
+          return b[order[k]];
+        });
       } else {
-        found = bound_of<T, kRight>(n, values[i], [&](int64_t k) { return b[k]; });
+        found = bound_of<T, kRight>(n, values[i], [&](int64_t k) {
+          return b[k];
+        });
       }
       if (out_int32) ((int32_t*)out)[i] = int32_t(found);
       else ((int64_t*)out)[i] = found;
@@ -120,10 +124,14 @@ void isin(DType type, const void* in, int64_t n, const void* test, int64_t m, bo
     }
     nest::Buffer<T> sorted(m);
     std::copy(t, t + m, sorted.data);
-    std::sort(sorted.data, sorted.data + m, [](T a, T b) { return before(a, b); });
+    std::sort(sorted.data, sorted.data + m, [](T a, T b) {
+      return before(a, b);
+    });
     fl::parallel_for(n, 20.0, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
-        int64_t at = bound_of<T, false>(m, x[i], [&](int64_t k) { return sorted.data[k]; });
+        int64_t at = bound_of<T, false>(m, x[i], [&](int64_t k) {
+          return sorted.data[k];
+        });
         bool hit = at < m && compute_t<T>(sorted.data[at]) == compute_t<T>(x[i]);
         out[i] = hit != invert;
       }

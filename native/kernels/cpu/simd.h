@@ -13,7 +13,9 @@
 
 namespace fl::cpu::FL_ISA {
 
-template <class T> struct VecOf { typedef T type __attribute__((vector_size(FL_VB))); };
+template <class T> struct VecOf {
+  typedef T type __attribute__((vector_size(FL_VB)));
+};
 template <class T> using Vec = typename VecOf<T>::type;
 
 typedef float vf __attribute__((vector_size(FL_VB)));
@@ -26,23 +28,47 @@ typedef float vfh __attribute__((vector_size(FL_VB / 2)));    // half as many fl
 typedef int32_t vih __attribute__((vector_size(FL_VB / 2)));
 
 // Element type of a scalar (itself) or a vector.
-template <class V> struct ElemOf { using type = V; };
-template <> struct ElemOf<Vec<float>> { using type = float; };
-template <> struct ElemOf<Vec<double>> { using type = double; };
-template <> struct ElemOf<Vec<int8_t>> { using type = int8_t; };
-template <> struct ElemOf<Vec<int16_t>> { using type = int16_t; };
-template <> struct ElemOf<Vec<int32_t>> { using type = int32_t; };
-template <> struct ElemOf<Vec<int64_t>> { using type = int64_t; };
-template <> struct ElemOf<Vec<uint8_t>> { using type = uint8_t; };
-template <> struct ElemOf<Vec<uint16_t>> { using type = uint16_t; };
-template <> struct ElemOf<Vec<uint32_t>> { using type = uint32_t; };
-template <> struct ElemOf<Vec<uint64_t>> { using type = uint64_t; };
+template <class V> struct ElemOf {
+  using type = V;
+};
+template <> struct ElemOf<Vec<float>> {
+  using type = float;
+};
+template <> struct ElemOf<Vec<double>> {
+  using type = double;
+};
+template <> struct ElemOf<Vec<int8_t>> {
+  using type = int8_t;
+};
+template <> struct ElemOf<Vec<int16_t>> {
+  using type = int16_t;
+};
+template <> struct ElemOf<Vec<int32_t>> {
+  using type = int32_t;
+};
+template <> struct ElemOf<Vec<int64_t>> {
+  using type = int64_t;
+};
+template <> struct ElemOf<Vec<uint8_t>> {
+  using type = uint8_t;
+};
+template <> struct ElemOf<Vec<uint16_t>> {
+  using type = uint16_t;
+};
+template <> struct ElemOf<Vec<uint32_t>> {
+  using type = uint32_t;
+};
+template <> struct ElemOf<Vec<uint64_t>> {
+  using type = uint64_t;
+};
 template <class V> using Elem = typename ElemOf<V>::type;
 
 template <class V> struct ScalarOrVector {  // scalars
   FL_FN V splat(Elem<V> x) { return x; }
 };
-template <class V> requires(!__is_same(V, Elem<V>)) struct ScalarOrVector<V> {
+template <class V>
+  requires(!__is_same(V, Elem<V>))
+struct ScalarOrVector<V> {
   FL_FN V splat(Elem<V> x) { return x - V{}; }  // x - 0 keeps the sign of -0
 };
 // The constant x in every lane.
@@ -130,18 +156,18 @@ template <class V, class F> FL_FN V lanes(V x, V y, F f) {
   return r;
 }
 
-#define FL_LANEWISE(name)                                                         \
-  FL_FN float name(float x) { return __builtin_##name##f(x); }                    \
-  FL_FN double name(double x) { return __builtin_##name(x); }                     \
-  FL_FN vf name(vf x) {                                                           \
-    vf r = x;                                                                     \
-    for (int i = 0; i < FL_VB / 4; i++) r[i] = __builtin_##name##f(x[i]);         \
-    return r;                                                                     \
-  }                                                                               \
-  FL_FN vd name(vd x) {                                                           \
-    vd r = x;                                                                     \
-    for (int i = 0; i < FL_VB / 8; i++) r[i] = __builtin_##name(x[i]);            \
-    return r;                                                                     \
+#define FL_LANEWISE(name)                                                 \
+  FL_FN float name(float x) { return __builtin_##name##f(x); }            \
+  FL_FN double name(double x) { return __builtin_##name(x); }             \
+  FL_FN vf name(vf x) {                                                   \
+    vf r = x;                                                             \
+    for (int i = 0; i < FL_VB / 4; i++) r[i] = __builtin_##name##f(x[i]); \
+    return r;                                                             \
+  }                                                                       \
+  FL_FN vd name(vd x) {                                                   \
+    vd r = x;                                                             \
+    for (int i = 0; i < FL_VB / 8; i++) r[i] = __builtin_##name(x[i]);    \
+    return r;                                                             \
   }
 FL_LANEWISE(sqrt)
 FL_LANEWISE(floor)

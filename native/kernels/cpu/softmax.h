@@ -29,7 +29,9 @@ struct SoftmaxBackwardDesc {
   char* grad_in;    // may equal `grad` if the types are equal
 };
 
-enum class LossReduction : uint8_t { None, Mean, Sum };
+enum class LossReduction : uint8_t { None,
+                                     Mean,
+                                     Sum };
 
 // Class targets: Int64, or UInt8. A target equal to ignore_index contributes nothing; any other outside [0, classes) is
 // bad: the kernel then reports it and has written nothing.

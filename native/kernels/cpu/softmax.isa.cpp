@@ -18,11 +18,16 @@ void row_forward(const T* x, T* y, int64_t n, bool log) {
   const T max = max_of(x, n);
   if (log) {
     Vec<T> sum = sum_vectors<T>(
-        n, [&](int64_t i) __attribute__((always_inline)) { return exp(vec_at(x + i) - max); },
-        [&](int64_t i, int64_t k)
-            __attribute__((always_inline)) { return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max); });
+        n, [&](int64_t i) __attribute__((always_inline)) {
+          return exp(vec_at(x + i) - max);
+        },
+        [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+          return exp(load_partial<T>(x + i, k, -T(__builtin_inf())) - max);
+        });
     const T log_sum = log_of(sum_lanes(sum));
-    map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return (v - max) - log_sum; });
+    map_row(x, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) {
+      return (v - max) - log_sum;
+    });
     return;
   }
   Vec<T> sum = sum_vectors<T>(
@@ -38,7 +43,9 @@ void row_forward(const T* x, T* y, int64_t n, bool log) {
         return e;
       });
   const T scale = T(1) / sum_lanes(sum);
-  map_row(y, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) { return v * scale; });
+  map_row(y, y, n, [&](Vec<T> v, int64_t) __attribute__((always_inline)) {
+    return v * scale;
+  });
 }
 
 template <class T>
@@ -49,13 +56,19 @@ void row_backward(const T* g, const T* y, T* gx, int64_t n, bool log) {
   };
   constexpr int W = kLanes<T>;
   if (log) {
-    T s = sum_lanes(sum_vectors<T>(n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(g + i); }, tail));
+    T s = sum_lanes(sum_vectors<T>(n, [&](int64_t i) __attribute__((always_inline)) {
+      return vec_at(g + i);
+    },
+                                   tail));
     map_row(g, gx, n, [&](Vec<T> v, int64_t i) __attribute__((always_inline)) {
       return v - exp(n - i < W ? load_partial<T>(y + i, n - i, T(0)) : vec_at(y + i)) * s;
     });
   } else {
     T s = sum_lanes(sum_vectors<T>(
-        n, [&](int64_t i) __attribute__((always_inline)) { return vec_at(g + i) * vec_at(y + i); }, tail));
+        n, [&](int64_t i) __attribute__((always_inline)) {
+          return vec_at(g + i) * vec_at(y + i);
+        },
+        tail));
     map_row(g, gx, n, [&](Vec<T> v, int64_t i) __attribute__((always_inline)) {
       return (v - s) * (n - i < W ? load_partial<T>(y + i, n - i, T(0)) : vec_at(y + i));
     });
@@ -236,7 +249,7 @@ void softmax_backward(const SoftmaxBackwardDesc& d) {
 }  // namespace
 
 extern const SoftmaxKernels softmax_kernels;
-const SoftmaxKernels softmax_kernels = {softmax,      softmax_backward, nll,
-                                        nll_backward, cross_entropy,    cross_entropy_backward};
+const SoftmaxKernels softmax_kernels = {softmax, softmax_backward, nll,
+                                        nll_backward, cross_entropy, cross_entropy_backward};
 
 }  // namespace fl::cpu::FL_ISA

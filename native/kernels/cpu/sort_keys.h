@@ -127,7 +127,9 @@ void for_each_line(const Lines& lines, double ns_per_line, const void* in, void*
   static const int64_t zeros[kMaxDims] = {};
   for (int d = 0; d < lines.ndim; d++) {
     if (lines.sizes[d] == 0) return;
-    auto stride = [&](int k) { return lines.strides[k] ? lines.strides[k][d] : zeros[d]; };
+    auto stride = [&](int k) {
+      return lines.strides[k] ? lines.strides[k][d] : zeros[d];
+    };
     walk.push(lines.sizes[d], {stride(0), stride(1), stride(2)});
   }
   fl::parallel_for(walk.count(), ns_per_line, [&](int64_t begin, int64_t end) {

@@ -92,7 +92,9 @@ void topk(DType type, const Lines& lines, const void* in, void* values, int64_t*
       P* sorted = s.packed.data;
       if (k <= 512) std::sort(sorted, sorted + k);
       else {
-        std::sort(sorted, sorted + k, [](P a, P b) { return position_of(a) < position_of(b); });
+        std::sort(sorted, sorted + k, [](P a, P b) {
+          return position_of(a) < position_of(b);
+        });
         sorted = sort_packed(sorted, s.other.data, k, key_bits(type));
       }
       if (v) store_values(item, line, sorted, k, v, lines.step[1]);
@@ -126,7 +128,9 @@ void median(DType type, const Lines& lines, const void* in, void* values, int64_
           load_line(item, x, lines.step[0], n, s.line.data);
           int64_t first_nan = -1, nans = 0;
           if (is_floating(type))
-            by_floating_type(type, [&](auto t) { nan_census<decltype(t)>(s.line.data, n, &first_nan, &nans); });
+            by_floating_type(type, [&](auto t) {
+              nan_census<decltype(t)>(s.line.data, n, &first_nan, &nans);
+            });
           P* at = s.packed.data;
           if (first_nan >= 0 && (!ignore_nan || nans == n)) {
             *at = pack<P>(0, first_nan);

@@ -155,7 +155,9 @@ double igamma_pair(double a, double x, bool upper) {
 
 template <class T> void polygamma_loop(int64_t n, char* const* ptrs, const int64_t* strides, const void* params) {
   double order = *(const T*)params;
-  special_loop1<T>(n, ptrs, strides, [order](double x) { return polygamma(order, x); });
+  special_loop1<T>(n, ptrs, strides, [order](double x) {
+    return polygamma(order, x);
+  });
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ double chebyshev_u(double x, double degree) {
 double chebyshev_v(double x, double degree) {
   int64_t n = int64_t(degree);
   if (n < 0) return 0;
-  if (std::fabs(x) == 1) return x > 0 ? 1 : n % 2 == 0 ? 2 * n + 1 : -(2 * n + 1);
+  if (std::fabs(x) == 1) return x > 0 ? 1 : n % 2 == 0 ? 2 * n + 1
+                                                       : -(2 * n + 1);
   if (n > 8 && std::fabs(x) < 1) {
     double t = std::acos(x);
     return std::cos((n + 0.5) * t) / std::cos(t / 2);
@@ -48,7 +49,8 @@ double chebyshev_v(double x, double degree) {
 double chebyshev_w(double x, double degree) {
   int64_t n = int64_t(degree);
   if (n < 0) return 0;
-  if (std::fabs(x) == 1) return x > 0 ? 2 * n + 1 : n % 2 == 0 ? 1 : -1;
+  if (std::fabs(x) == 1) return x > 0 ? 2 * n + 1 : n % 2 == 0 ? 1
+                                                               : -1;
   if (n > 8 && std::fabs(x) < 1) {
     double t = std::acos(x);
     return std::sin((n + 0.5) * t) / std::sin(t / 2);

@@ -37,7 +37,10 @@ int64_t unique_packed(DType type, const T* in, int64_t n, T* values, int64_t* in
   nest::Buffer<P> a(n), b(n);
   pack_line<P>(type, in, n, false, a.data);
   const P* sorted = sort_packed(a.data, b.data, n, key_bits(type));
-  return walk_runs(in, n, [&](int64_t i) { return position_of(sorted[i]); }, values, inverse, counts);
+  return walk_runs(in, n, [&](int64_t i) {
+    return position_of(sorted[i]);
+  },
+                   values, inverse, counts);
 }
 
 // Small integer ranges are counted instead of sorted. Values are written in ascending order.
@@ -67,7 +70,10 @@ int64_t unique_complex(const T* in, int64_t n, T* values, int64_t* inverse, int6
     T x = in[a], y = in[b];
     return before(x.re, y.re) || (!before(y.re, x.re) && before(x.im, y.im));
   });
-  return walk_runs(in, n, [&](int64_t i) { return order[i]; }, values, inverse, counts);
+  return walk_runs(in, n, [&](int64_t i) {
+    return order[i];
+  },
+                   values, inverse, counts);
 }
 
 }  // namespace
@@ -98,7 +104,10 @@ int64_t unique_consecutive(DType type, const void* in, int64_t n, void* values, 
   if (n == 0) return 0;
   return by_type(type, [&](auto tag) -> int64_t {
     using T = decltype(tag);
-    return walk_runs((const T*)in, n, [](int64_t i) { return i; }, (T*)values, inverse, counts);
+    return walk_runs((const T*)in, n, [](int64_t i) {
+      return i;
+    },
+                     (T*)values, inverse, counts);
   });
 }
 

@@ -63,7 +63,8 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
     bool exact = u.mode == Interpolation::Nearest && u.ndim == 2;
     for (int64_t i = 0; i < out; i++) {
       float source = u.mode == Interpolation::Nearest ? float(i) * scale : (float(i) + 0.5f) * scale;
-      int64_t at = exact && out == in ? i : exact && out == 2 * in ? i / 2 : int64_t(__builtin_floorf(source));
+      int64_t at = exact && out == in ? i : exact && out == 2 * in ? i / 2
+                                                                   : int64_t(__builtin_floorf(source));
       taps.at[i] = at < in - 1 ? at : in - 1;
       taps.weight[i] = 1;
     }
@@ -90,7 +91,8 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
       for (int64_t k = 0; k < taps.count; k++) {
         bool used = k < last - first;
         W w = used ? filter<W>(u.mode, (W(k + first) - center + W(0.5)) * inverse) : W(0);
-        taps.at[k * out + i] = used ? first + k : first < in ? first : in - 1;
+        taps.at[k * out + i] = used ? first + k : first < in ? first
+                                                             : in - 1;
         taps.weight[k * out + i] = w;
         total += w;
       }
@@ -109,7 +111,8 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
       W w[4] = {cubic_outer<W>(t + 1, a), cubic_inner<W>(t, a), cubic_inner<W>(1 - t, a), cubic_outer<W>(2 - t, a)};
       for (int64_t k = 0; k < 4; k++) {
         int64_t at = int64_t(base) - 1 + k;
-        taps.at[k * out + i] = at < 0 ? 0 : at > in - 1 ? in - 1 : at;
+        taps.at[k * out + i] = at < 0 ? 0 : at > in - 1 ? in - 1
+                                                        : at;
         taps.weight[k * out + i] = w[k];
       }
     } else {
@@ -117,7 +120,8 @@ void make_taps(const Upsample& u, int d, Taps<W>& taps) {
       if (in == out) source = W(i);  // whatever the given scale
       int64_t at = int64_t(source) < in - 1 ? int64_t(source) : in - 1;
       W t = source - W(at);
-      t = t < 0 ? W(0) : t > 1 ? W(1) : t;
+      t = t < 0 ? W(0) : t > 1 ? W(1)
+                               : t;
       taps.at[i] = at, taps.at[out + i] = at + (at < in - 1);
       taps.weight[i] = 1 - t, taps.weight[out + i] = t;
     }
@@ -161,7 +165,8 @@ struct ByteTaps {
 
 FL_LOCAL uint8_t to_byte(int32_t sum, int shift) {
   int32_t v = (sum + (1 << (shift - 1))) >> shift;
-  return uint8_t(v < 0 ? 0 : v > 255 ? 255 : v);
+  return uint8_t(v < 0 ? 0 : v > 255 ? 255
+                                     : v);
 }
 
 void bytes_forward(const Upsample& u, const uint8_t* in, uint8_t* out) {
@@ -208,7 +213,8 @@ struct Byte {
 FL_LOCAL float get(Byte x) { return float(x.value); }
 FL_LOCAL void put(Byte& to, float x) {
   float r = __builtin_rintf(x);
-  to.value = uint8_t(r < 0 ? 0 : r > 255 ? 255 : r);
+  to.value = uint8_t(r < 0 ? 0 : r > 255 ? 255
+                                         : r);
 }
 
 template <class T>
@@ -345,11 +351,15 @@ void upsample(DType type, const Upsample& u, const void* in, void* out) {
   }
   if (type == DType::UInt8 && u.ndim == 2) return bytes_forward(u, (const uint8_t*)in, (uint8_t*)out);
   if (type == DType::UInt8) return filter_forward(u, (const Byte*)in, (Byte*)out);
-  by_float(type, [&](auto tag) { filter_forward(u, (const decltype(tag)*)in, (decltype(tag)*)out); });
+  by_float(type, [&](auto tag) {
+    filter_forward(u, (const decltype(tag)*)in, (decltype(tag)*)out);
+  });
 }
 
 void upsample_backward(DType type, const Upsample& u, const void* grad_out, void* grad_in) {
-  by_float(type, [&](auto tag) { filter_backward(u, (const decltype(tag)*)grad_out, (decltype(tag)*)grad_in); });
+  by_float(type, [&](auto tag) {
+    filter_backward(u, (const decltype(tag)*)grad_out, (decltype(tag)*)grad_in);
+  });
 }
 
 }  // namespace

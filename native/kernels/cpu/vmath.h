@@ -284,7 +284,9 @@ FL_FN vf cos_reduced_exact(vf, vf u) {  // a few operations more, half the error
 }
 FL_FN vd sin_reduced(vd r, vd u) {
   return poly(u, -7.58548648523593842e-13, 1.60585108753191948e-10, -2.50521061002559899e-08, 2.75573192189547624e-06,
-              -1.98412698412645666e-04, 8.33333333333333148e-03, -1.66666666666666657e-01) * (u * r) + r;
+              -1.98412698412645666e-04, 8.33333333333333148e-03, -1.66666666666666657e-01) *
+             (u * r) +
+         r;
 }
 FL_FN vd cos_reduced(vd, vd u) {
   vd h = u * 0.5, w = 1.0 - h;  // (1 - w) - h: the rounding error of w
@@ -326,7 +328,10 @@ FL_FN vd reduce_trig(vd x, vl& q) {
     y = (V)(bits(y) ^ sign_bit((V)(q << (sizeof(Elem<V>) * 8 - 2))));                       \
     y = sel(x == 0, x, y);                                                                  \
     if (__builtin_expect(any(large), 0))                                                    \
-      y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_sin##suffix(z); }), y);      \
+      y = sel(large, lanes(x, [](Elem<V> z) {                                               \
+                return __builtin_sin##suffix(z);                                            \
+              }),                                                                           \
+              y);                                                                           \
     return y;                                                                               \
   }                                                                                         \
   FL_FN V cos(V x) {                                                                        \
@@ -335,7 +340,10 @@ FL_FN vd reduce_trig(vd x, vl& q) {
     V y = sel((q & 1) != 0, sin_reduced(r, u), cos_reduced(r, u));                          \
     y = (V)(bits(y) ^ sign_bit((V)((q + 1) << (sizeof(Elem<V>) * 8 - 2))));                 \
     if (__builtin_expect(any(large), 0))                                                    \
-      y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_cos##suffix(z); }), y);      \
+      y = sel(large, lanes(x, [](Elem<V> z) {                                               \
+                return __builtin_cos##suffix(z);                                            \
+              }),                                                                           \
+              y);                                                                           \
     return y;                                                                               \
   }                                                                                         \
   FL_FN V tan(V x) {                                                                        \
@@ -345,7 +353,10 @@ FL_FN vd reduce_trig(vd x, vl& q) {
     V y = sel(odd, -c, s) / sel(odd, s, c);                                                 \
     y = sel(x == 0, x, y);                                                                  \
     if (__builtin_expect(any(large), 0))                                                    \
-      y = sel(large, lanes(x, [](Elem<V> z) { return __builtin_tan##suffix(z); }), y);      \
+      y = sel(large, lanes(x, [](Elem<V> z) {                                               \
+                return __builtin_tan##suffix(z);                                            \
+              }),                                                                           \
+              y);                                                                           \
     return y;                                                                               \
   }
 FL_TRIG(vf, vi, kTrigLimitF, f)
@@ -363,7 +374,9 @@ FL_FN vd atan_reduced(vd r) {
   vd u = r * r;
   return poly(u, -1.91472489646117641e-02, 3.92074332126119626e-02, -5.08461035763176500e-02, 5.85798835024576234e-02,
               -6.66449294580626350e-02, 7.69218187603684517e-02, -9.09090452147169048e-02, 1.11111110138606875e-01,
-              -1.42857142846491730e-01, 1.99999999999954381e-01, -3.33333333333333315e-01) * (u * r) + r;
+              -1.42857142846491730e-01, 1.99999999999954381e-01, -3.33333333333333315e-01) *
+             (u * r) +
+         r;
 }
 FL_FN vf asin_tail(vf r, vf u) {
   return poly(u, 3.809396215e-02f, 2.655066296e-02f, 4.500189409e-02f, 7.498852962e-02f, 1.666667243e-01f) * (u * r);
@@ -478,7 +491,8 @@ template <class V> FL_FN V normal_cdf(V x, V& density) {
 FL_FN vf erf(vf x) {
   vf a = abs(x), u = x * x;
   vf near = x * poly(u, 8.529401323e-05f, -8.179632181e-04f, 5.204226694e-03f, -2.686066479e-02f, 1.128371805e-01f,
-                     -3.761263519e-01f, 0.128379167f) + x;
+                     -3.761263519e-01f, 0.128379167f) +
+            x;
   a = sel(a > 3.95f, splat<vf>(3.95f), a);
   vf scaled = poly(a, -5.420762018e-07f, 1.659745343e-05f, -2.316754753e-04f, 1.956439023e-03f, -1.119524018e-02f,
                    4.613313233e-02f, -1.422705991e-01f, 3.375596160e-01f, -6.295712355e-01f, 9.363805975e-01f,
@@ -515,11 +529,16 @@ FL_FN vf fmod(vf a, vf b) {
   vf r = copysign(narrow(rs[0], rs[1]), a);
   vi hard = ~(x < y * 268435456.f) | ~(y < kInfF) | (y < 1e-30f);
   if (__builtin_expect(any(hard), 0))
-    r = sel(hard, lanes(a, b, [](float u, float v) { return __builtin_fmodf(u, v); }), r);
+    r = sel(hard, lanes(a, b, [](float u, float v) {
+              return __builtin_fmodf(u, v);
+            }),
+            r);
   return r;
 }
 FL_FN vd fmod(vd a, vd b) {
-  auto scalar = [](double u, double v) { return __builtin_fmod(u, v); };
+  auto scalar = [](double u, double v) {
+    return __builtin_fmod(u, v);
+  };
 #ifdef FL_HAS_FMA
   vd x = abs(a), y = abs(b), r = fma(-floor(x / y), y, x);  // exact, the quotient right or too large by one
   r = sel(r < 0.0, r + y, r);
@@ -562,7 +581,9 @@ FL_FN vf pow(vf x, vf y) {
   return sel((y == 0.f) | (x == 1.f) | ((a == 1.f) & (abs(y) == kInfF)), splat<vf>(1.f), r);
 }
 FL_FN vd pow(vd x, vd y) {
-  return lanes(x, y, [](double u, double v) { return __builtin_pow(u, v); });
+  return lanes(x, y, [](double u, double v) {
+    return __builtin_pow(u, v);
+  });
 }
 // sqrt(a^2 + b^2), scaled by a power of two where the squares would leave the range.
 FL_FN vf hypot(vf a, vf b) {
