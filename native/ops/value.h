@@ -48,7 +48,7 @@ struct Value {
     void* object;  // PyObject*: Generator, Storage, anything else
   };
 
-  Value() : z{0, 0} {}
+  Value() {}  // None: the union is never read
   Value(std::nullptr_t) : Value() {}
   Value(const Tensor& x) : tag(x.defined() ? TensorTag : None) { t = x.get(); }
   Value(bool x) : tag(BoolTag) { b = x; }
@@ -72,7 +72,7 @@ struct Value {
   const Tensor& tensor() const { return *reinterpret_cast<const Tensor*>(&t); }
   double real() const { return tag == FloatTag ? d : tag == IntTag ? double(i)
                                                  : tag == BoolTag  ? double(b)
-                                                                   : z[0]; }
+                                                                   : tag == ComplexTag ? z[0] : 0.0; }
   double imag() const { return tag == ComplexTag ? z[1] : 0.0; }
   int64_t integer() const { return tag == IntTag ? i : tag == BoolTag ? int64_t(b)
                                                                       : int64_t(real()); }

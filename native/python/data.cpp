@@ -214,9 +214,13 @@ DType type_from_format(const char* f, Py_ssize_t size) {
 
 void release_object(void* o) {
   if (!Py_IsInitialized()) return;
+#if defined(FL_ATOMIC_REFCOUNT)
   PyGILState_STATE s = PyGILState_Ensure();
   Py_DECREF(static_cast<PyObject*>(o));
   PyGILState_Release(s);
+#else
+  Py_DECREF(static_cast<PyObject*>(o));  // storages die under the interpreter's lock only (base/refcount.h)
+#endif
 }
 
 // A tensor on the memory of a NumPy array, through the buffer protocol: no import of NumPy needed.
@@ -289,14 +293,61 @@ Ptr to_ndarray(PyObject* o) {  // any array-like, as an ndarray
   return a;
 }
 
+// The head of NumPy's array and descriptor objects, whose layout is part of its ABI since 1.0 (and unchanged in 2).
+struct ArrayHead {
+  PyObject_HEAD
+  char* data;
+  int ndim;
+  Py_ssize_t *shape, *strides;
+  PyObject *base, *descr;
+  int flags;
+};
+struct DescrHead {
+  PyObject_HEAD
+  PyTypeObject* type;
+  char kind, letter, byteorder, flags;
+  int number;
+};
+DType type_of_number_code(int code) {  // NumPy's type numbers; None for what has no element type here
+  static const DType types[] = {DType::Bool, DType::Int8, DType::UInt8, DType::Int16, DType::UInt16, DType::Int32, DType::UInt32,
+                                sizeof(long) == 8 ? DType::Int64 : DType::Int32, sizeof(long) == 8 ? DType::UInt64 : DType::UInt32,
+                                DType::Int64, DType::UInt64, DType::Float32, DType::Float64, DType::None, DType::Complex64, DType::Complex128};
+  return code >= 0 && code < 16 ? types[code] : code == 23 ? DType::Float16 : DType::None;
+}
+// A writable, aligned array in native byte order, read straight from its object; undefined for all others.
+Tensor from_plain_array(PyObject* array) {
+  const ArrayHead& a = *reinterpret_cast<ArrayHead*>(array);
+  const DescrHead& d = *reinterpret_cast<DescrHead*>(a.descr);
+  DType t = type_of_number_code(d.number);
+  constexpr int kBehaved = 0x400 | 0x100;
+  if (t == DType::None || (a.flags & kBehaved) != kBehaved || (d.byteorder != '=' && d.byteorder != '|') || a.ndim > kMaxDims) return Tensor();
+  Dims size(a.ndim), stride(a.ndim);
+  int64_t item = int64_t(item_size(t)), span = 0;
+  for (int k = 0; k < a.ndim; ++k) {
+    int64_t n = a.shape[k], s = a.strides[k];
+    if (n == 0 || s < 0 || s % item) return Tensor();
+    size[k] = n;
+    stride[k] = s / item;
+    span += (n - 1) * stride[k];
+  }
+  Py_INCREF(array);
+  return from_storage(Storage::wrap(a.data, size_t((span + 1) * item), release_object, array), size, stride, 0, t);
+}
+
 PyObject* from_numpy(PyObject*, PyObject* array) {
   FL_TRY
+  static PyTypeObject* plain_type = nullptr;  // numpy.ndarray itself
+  if (Py_TYPE(array) == plain_type) {
+    Tensor t = from_plain_array(array);
+    if (t.defined()) return wrap(std::move(t));
+  }
   if (!is_ndarray(array)) {
     Ptr numpy(PyImport_ImportModule("numpy"));
     if (!numpy) return nullptr;
     Ptr cls(PyObject_GetAttrString(numpy.get(), "ndarray"));
     if (PyObject_IsInstance(array, cls.get()) != 1) fail(ErrorKind::Type, "expected np.ndarray (got ", Py_TYPE(array)->tp_name, ")");
   }
+  if (is_ndarray(array) && !std::strcmp(Py_TYPE(array)->tp_name, "numpy.ndarray")) plain_type = Py_TYPE(array);
   return wrap(from_array(array, true));
   FL_CATCH(nullptr)
 }
