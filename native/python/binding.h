@@ -104,7 +104,7 @@ bool init_parser(PyObject* module);
 bool init_autograd(PyObject* module);
 bool init_storage(PyObject* module);
 bool init_optim(PyObject* module);                        // optim.cpp
-bool init_module_getattr(PyObject* module);
+bool init_nn_module(PyObject* module);
 PyObject* storage_object(Storage* s);                     // new reference (storage.cpp)
 Storage* storage_from(PyObject* o);                       // null if it is none
 // The functions queued during a backward pass: run() calls them once the outermost pass is over; an error drops them.

@@ -207,7 +207,7 @@ PyMODINIT_FUNC PyInit__C() {
     PyEval_RestoreThread(static_cast<PyThreadState*>(s));
   };
   try {
-    if (init_types(m) && init_tensor(m) && init_data(m) && init_storage(m) && init_autograd(m) && init_optim(m) && init_parser(m) && init_module_getattr(m)) return m;
+    if (init_types(m) && init_tensor(m) && init_data(m) && init_storage(m) && init_autograd(m) && init_optim(m) && init_parser(m) && init_nn_module(m)) return m;
   } catch (const fl::Error& e) {
     set_error(e);
   }

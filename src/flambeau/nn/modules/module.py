@@ -91,10 +91,8 @@ class Module(HookMixin, StateMixin):
 
     forward = _forward_unimplemented
 
-    def __call__(self, *args, **kwargs):
-        if self._hooked or _GLOBAL_PRE or _GLOBAL_POST or _GLOBAL_BACK or _GLOBAL_BACK_PRE:
-            return call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+    # forward, with hooks around it if there are any: native, as every layer of every model passes here.
+    __call__ = torch._C._module_call(call_with_hooks, (_GLOBAL_PRE, _GLOBAL_POST, _GLOBAL_BACK, _GLOBAL_BACK_PRE))
 
     _wrapped_call_impl = __call__
     _call_impl = _call_impl
