@@ -119,6 +119,37 @@ FL_INLINE typename Vec<T>::type every_second(typename Vec<T>::type x, typename V
   return __builtin_shufflevector(x, y, (2 * J + phase)...);
 }
 
+// Asks for memory that is needed soon, a few lines at a time between products: `runs` pieces of `length` elements,
+// `pitch` elements apart (channels of a block). The hardware's own prefetch gives up on so many short pieces.
+class Prefetch {
+ public:
+  Prefetch() = default;
+  template <class T>
+  Prefetch(const T* first, int64_t pitch, int64_t runs, int64_t length)
+      : run_((const char*)first), pitch_(pitch * int64_t(sizeof(T))), runs_(length > 0 ? runs : 0), bytes_(length * int64_t(sizeof(T))) {}
+  int64_t lines() const { return runs_ * (bytes_ / 64 + 1); }
+  template <bool write>
+  FL_INLINE void some(int64_t lines) {
+    for (; lines > 0 && runs_ > 0; --lines) {
+      __builtin_prefetch(run_ + at_, write, 2);
+      if ((at_ += 64) >= bytes_ + 63) at_ = 0, run_ += pitch_, --runs_;
+    }
+  }
+
+ private:
+  const char* run_ = nullptr;
+  int64_t pitch_ = 0, runs_ = 0, bytes_ = 0, at_ = 0;
+};
+
+// Rows [first, first + rows) of `channels` channels of an image at x, as far as they exist. Nothing for other layouts
+// than contiguous images: those are read in order anyway.
+template <class T>
+Prefetch prefetch_rows(const T* x, const int64_t* in, const int64_t* x_stride, int64_t channels, int64_t first, int64_t rows) {
+  if (x_stride[4] != 1 || x_stride[3] != in[2] || in[0] != 1) return {};
+  const int64_t begin = most(0, first), end = least(in[1], first + rows);
+  return {x + begin * x_stride[3], x_stride[1], channels, (end - begin) * in[2]};
+}
+
 // Planes with their columns sorted by what they leave when divided by the stride: column i*stride + phase lies at
 // phase*pitch + i, so that what one tap reads for neighbouring outputs are neighbours.
 struct PlaneBox {

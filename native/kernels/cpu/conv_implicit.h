@@ -125,9 +125,14 @@ struct Plan {
   const T* bias;     // [group][padded_outputs]
 };
 
+struct Block {
+  int64_t image, group, depth, row, column;
+};
+
+// `next`: the block that follows, or null; its input is fetched meanwhile.
 template <class T>
-void correlate_block(const Correlation<T>& p, const Plan<T>& plan, int64_t image, int64_t group, int64_t od,
-                     int64_t row0, int64_t col0) {
+void correlate_block(const Correlation<T>& p, const Plan<T>& plan, const Block& at, const Block* next) {
+  const int64_t image = at.image, group = at.group, od = at.depth, row0 = at.row, col0 = at.column;
   constexpr int W = Vec<T>::W, NR = kNV * W;
   const int64_t rows = least(plan.rows, p.out[1] - row0), columns = least(plan.columns, p.out[2] - col0);
   const int64_t start[3] = {od * p.stride[0] - p.pad[0], row0 * p.stride[1] - p.pad[1], col0 * p.stride[2] - p.pad[2]};
@@ -157,14 +162,24 @@ void correlate_block(const Correlation<T>& p, const Plan<T>& plan, int64_t image
   const int64_t depth = plan.segments * plan.length;
   const T* b = plan.packed + group * plan.padded_outputs * depth;
   const T* bias = plan.bias + group * plan.padded_outputs;
+  Prefetch reads, writes;
+  if (next && !plan.in_place)
+    reads = prefetch_rows(p.x + next->image * p.x_stride[0] + next->group * plan.channels * p.x_stride[1], p.in, p.x_stride,
+                          plan.channels, next->row * p.stride[1] - p.pad[1], plan.box[1]);
+  if (!direct && p.y_stride[4] == 1 && p.y_stride[3] == columns) writes = {y, p.y_stride[1], plan.outputs, rows * columns};
+  const int64_t turns = ceil_div(plan.padded_outputs, NR) * rows, some_reads = ceil_div(reads.lines(), turns),
+                some_writes = ceil_div(writes.lines(), turns);
   for (int64_t j = 0; j < plan.padded_outputs;) {
     const bool wide = plan.padded_outputs - j >= NR;
     auto& table = wide ? pixel_table<T, kNV> : pixel_table<T, 1>;
-    for (int64_t r = 0; r < rows; ++r)
+    for (int64_t r = 0; r < rows; ++r) {
+      reads.some<false>(some_reads);
+      writes.some<true>(some_writes);
       for (int64_t q = 0; q < columns; q += tile)
         table.row[least(tile, columns - q) - 1](plan.segments, plan.offset, plan.length, x + r * a_line + q * a_row,
                                                 a_row, b + j * depth, bias + j, p.relu,
                                                 out + r * c_line + q * c_row + j, c_row);
+    }
     j += wide ? NR : W;
   }
   if (direct) return;
@@ -264,10 +279,14 @@ void correlate_implicit(const Correlation<T>& p) {
   const double ns = pixels * double(depth) * double(plan.padded_outputs) * ns_per_fma +
                     pixels * double(plan.channels + plan.outputs) * 0.3;
   parallel_for(images * blocks, ns + 50, [&](int64_t begin, int64_t end) {
+    auto block = [&](int64_t task) {
+      const int64_t part = task % blocks, item = task / blocks / p.out[0];
+      return Block{item / p.groups, item % p.groups, task / blocks % p.out[0], part / plan.column_blocks * plan.rows,
+                   part % plan.column_blocks * plan.columns};
+    };
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t block = task % blocks, od = task / blocks % p.out[0], item = task / blocks / p.out[0];
-      correlate_block(p, plan, item / p.groups, item % p.groups, od, block / plan.column_blocks * plan.rows,
-                      block % plan.column_blocks * plan.columns);
+      const Block next = block(least(task + 1, end - 1));
+      correlate_block(p, plan, block(task), task + 1 < end ? &next : nullptr);
     }
   });
 }

@@ -148,15 +148,26 @@ void weight_implicit(const Correlation<T>& p, T* dw) {
                     }
                     const int64_t y_at[3] = {od, r0, q0}, y_size[3] = {1, nr, columns};
                     gather_box(y_box, y, p.out, p.y_stride, k_count, y_at, y_size);
+                    // The block that follows is fetched meanwhile.
+                    const bool same = r0 + rows < p.out[1];
+                    const int64_t n1 = least(same ? n : n + 1, p.n - 1), r1 = same ? r0 + rows : 0;
+                    Prefetch xs = prefetch_rows(x + (n1 - n) * p.x_stride[0], p.in, p.x_stride, channels,
+                                                r1 * p.stride[1] - p.pad[1], box[1]);
+                    Prefetch ys = prefetch_rows(y + (n1 - n) * p.y_stride[0], p.out, p.y_stride, k_count, r1, rows);
+                    const int64_t turns = segments * ceil_div(padded, NR) * ceil_div(k_count, tile),
+                                  some_xs = ceil_div(xs.lines(), turns), some_ys = ceil_div(ys.lines(), turns);
                     for (int64_t s = 0; s < segments; ++s)
                       for (int64_t j = 0; j < padded;) {
                         const bool wide = padded - j >= NR;
                         auto& table = wide ? outer_table<T, kNV> : outer_table<T, 1>;
-                        for (int64_t i = 0; i < k_count; i += tile)
+                        for (int64_t i = 0; i < k_count; i += tile) {
+                          xs.some<false>(some_xs);
+                          ys.some<false>(some_ys);
                           for (int64_t r = 0; r < runs; ++r)
                             table.row[least(tile, k_count - i) - 1](run, y_box + r * columns * k_count + i, k_count,
                                                                     x_box + segment[s] + j, offset + r * columns,
                                                                     c + i * row_size + s * padded + j, row_size);
+                        }
                         j += wide ? NR : W;
                       }
                   }

@@ -166,6 +166,50 @@ void max_planes(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
   });
 }
 
+// Windows two wide and two apart, no padding along the width: two vectors of a row hold what one vector of results
+// compares, and the rows are read where they lie.
+template <class T>
+void max_pairs(const PoolDesc& g, const T* x, T* y, int64_t* indices) {
+  using P = typename Best<T>::Position;
+  constexpr int W = Vec<T>::W;
+  constexpr auto lanes = std::make_integer_sequence<int, W>{};
+  typename Best<T>::Positions twice;
+  for (int l = 0; l < W; ++l) twice[l] = P(2 * l);
+  const int64_t lines = g.out[0] * g.out[1];
+  const double ns = double(lines) * double(ceil_div(g.out[2], W)) * (1 + double(g.kernel[0] * g.kernel[1]));
+  parallel_for(g.n * g.c, ns, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t n = item / g.c, c = item % g.c;
+      const T* from = x + n * g.x_stride[0] + c * g.x_stride[1];
+      for (int64_t od = 0; od < g.out[0]; ++od)
+        for (int64_t oh = 0; oh < g.out[1]; ++oh) {
+          const Window wd = window_of(g, 0, od, false), wh = window_of(g, 1, oh, false);
+          const int64_t to = n * g.y_stride[0] + c * g.y_stride[1] + od * g.y_stride[2] + oh * g.y_stride[3];
+          for (int64_t q = 0; q < g.out[2]; q += W) {
+            const int m = int(least(W, g.out[2] - q));
+            const auto columns = twice + P(2 * q);
+            Best<T> best;
+            best.value = typename Best<T>::Values{} + lowest_of<T>();
+            best.at = columns + P((wd.begin * g.in[1] + wh.begin) * g.in[2]);
+            for (int64_t d = wd.begin; d < wd.end; d += wd.step)
+              for (int64_t h = wh.begin; h < wh.end; h += wh.step) {
+                const T* p = from + d * g.x_stride[2] + h * g.x_stride[3] + 2 * q;
+                const auto low = 2 * m >= W ? load(p) : load_n(p, 2 * m);
+                const auto high = m == W ? load(p + W) : 2 * m > W ? load_n(p + W, 2 * m - W)
+                                                                   : typename Best<T>::Values{};
+                const auto at = columns + P((d * g.in[1] + h) * g.in[2]);
+                best.take(second_of<T, 0>(low, high, lanes), at);
+                best.take(second_of<T, 1>(low, high, lanes), at + P(1));
+              }
+            if (m == W) store(y + to + q, best.value);
+            else store_n(y + to + q, best.value, m);
+            if (indices) store_indices(indices + to + q, 1, best.at, m);
+          }
+        }
+    }
+  });
+}
+
 // One output after the other: adaptive windows, and planes too large for 32-bit positions.
 template <class T>
 void max_each(const PoolDesc& g, bool adaptive, const T* x, T* y, int64_t* indices) {
@@ -193,12 +237,20 @@ void max_each(const PoolDesc& g, bool adaptive, const T* x, T* y, int64_t* indic
   });
 }
 
+bool pairs(const PoolDesc& g) {
+  return g.kernel[2] == 2 && g.stride[2] == 2 && g.pad[2] == 0 && g.dilation[2] == 1 && 2 * g.out[2] <= g.in[2] &&
+         g.x_stride[4] == 1 && g.y_stride[4] == 1;
+}
+
 template <class T>
 void max_of(const PoolDesc& g, bool adaptive, const void* x, void* y, int64_t* indices) {
   if (g.n * g.c * g.out[0] * g.out[1] * g.out[2] == 0) return;
   const bool small = (g.in[0] + 1) * (g.in[1] + 1) * (g.in[2] + 1) < (int64_t(1) << 31);
   if (small && channels_inside(g)) max_channels(g, adaptive, (const T*)x, (T*)y, indices);
-  else if (small && !adaptive) max_planes(g, (const T*)x, (T*)y, indices);
+  else if (small && !adaptive && pairs(g)) {
+    if constexpr (sizeof(T) == sizeof(Wide<T>)) max_pairs(g, (const T*)x, (T*)y, indices);
+    else max_planes(g, (const T*)x, (T*)y, indices);
+  } else if (small && !adaptive) max_planes(g, (const T*)x, (T*)y, indices);
   else max_each(g, adaptive, (const T*)x, (T*)y, indices);
 }
 
