@@ -126,7 +126,10 @@ class Prefetch {
   Prefetch() = default;
   template <class T>
   Prefetch(const T* first, int64_t pitch, int64_t runs, int64_t length)
-      : run_((const char*)first), pitch_(pitch * int64_t(sizeof(T))), runs_(length > 0 ? runs : 0), bytes_(length * int64_t(sizeof(T))) {}
+      : run_((const char*)first),
+        pitch_(pitch * int64_t(sizeof(T))),
+        runs_(length > 0 ? runs : 0),
+        bytes_(length * int64_t(sizeof(T))) {}
   int64_t lines() const { return runs_ * (bytes_ / 64 + 1); }
   template <bool write>
   FL_INLINE void some(int64_t lines) {
@@ -144,7 +147,8 @@ class Prefetch {
 // Rows [first, first + rows) of `channels` channels of an image at x, as far as they exist. Nothing for other layouts
 // than contiguous images: those are read in order anyway.
 template <class T>
-Prefetch prefetch_rows(const T* x, const int64_t* in, const int64_t* x_stride, int64_t channels, int64_t first, int64_t rows) {
+Prefetch prefetch_rows(const T* x, const int64_t* in, const int64_t* x_stride, int64_t channels, int64_t first,
+                       int64_t rows) {
   if (x_stride[4] != 1 || x_stride[3] != in[2] || in[0] != 1) return {};
   const int64_t begin = most(0, first), end = least(in[1], first + rows);
   return {x + begin * x_stride[3], x_stride[1], channels, (end - begin) * in[2]};

@@ -7,52 +7,60 @@
 namespace fl::cpu::FL_ISA {
 namespace {
 
-// C[M pixels, NV vectors] = act(bias + sum over segments of A[pixel, offset + 0..length) * B). B's rows follow one
-// another.
-template <class T, int M, int NV>
-void pixel_kernel(int64_t segments, const int64_t* offset, int64_t length, const T* __restrict a, int64_t a_row,
-                  const T* __restrict b, const T* bias, bool relu, T* __restrict c, int64_t c_row) {
+// The steps from one row of pixels, one pixel to the next, in A and C.
+struct PixelSteps {
+  int64_t a_line, a_row, c_line, c_row;
+};
+
+// C[R rows of Q pixels, NV vectors] = act(bias + sum over segments of A[pixel, offset + 0..length) * B). B's rows
+// follow one another.
+template <class T, int R, int Q, int NV>
+void pixel_kernel(int64_t segments, const int64_t* offset, int64_t length, const T* __restrict a,
+                  const T* __restrict b, const T* bias, bool relu, T* __restrict c, const PixelSteps& step) {
   using V = typename Vec<T>::type;
   constexpr int W = Vec<T>::W;
-  V r[M][NV];
+  V r[R * Q][NV];
   FL_UNROLL for (int j = 0; j < NV; ++j) {
     V v = load(bias + j * W);
-    FL_UNROLL for (int i = 0; i < M; ++i) r[i][j] = v;
+    FL_UNROLL for (int i = 0; i < R * Q; ++i) r[i][j] = v;
   }
+  const int64_t a_line = step.a_line, a_row = step.a_row;
   for (int64_t s = 0; s < segments; ++s) {
     const T* p = a + offset[s];
     _Pragma("GCC unroll 2") for (int64_t l = 0; l < length; ++l) {
       V bv[NV];
       FL_UNROLL for (int j = 0; j < NV; ++j) bv[j] = load(b + j * W);
-      FL_UNROLL for (int i = 0; i < M; ++i) {
-        T v = p[i * a_row];
+      FL_UNROLL for (int i = 0; i < R * Q; ++i) {
+        T v = p[i / Q * a_line + i % Q * a_row];
         FL_UNROLL for (int j = 0; j < NV; ++j) r[i][j] += v * bv[j];
       }
       ++p;
       b += NV * W;
     }
   }
-  FL_UNROLL for (int i = 0; i < M; ++i) {
+  FL_UNROLL for (int i = 0; i < R * Q; ++i) {
     FL_UNROLL for (int j = 0; j < NV; ++j) {
       V v = r[i][j];
       if (relu) v = v < T(0) ? V{} : v;
-      store(c + i * c_row + j * W, v);
+      store(c + i / Q * step.c_line + i % Q * step.c_row + j * W, v);
     }
   }
 }
 template <class T>
-using PixelKernel = void (*)(int64_t, const int64_t*, int64_t, const T*, int64_t, const T*, const T*, bool, T*,
-                             int64_t);
+using PixelKernel = void (*)(int64_t, const int64_t*, int64_t, const T*, const T*, const T*, bool, T*,
+                             const PixelSteps&);
+// Kernels for 1 to kMR pixels of a row, and for two rows of up to half as many: images of a few pixels a row.
 template <class T>
 struct PixelTable {
-  PixelKernel<T> row[kMR];
+  PixelKernel<T> row[kMR], two_rows[kMR / 2];
 };
-template <class T, int NV, int... I>
-constexpr PixelTable<T> pixel_table_of(std::integer_sequence<int, I...>) {
-  return {{pixel_kernel<T, I + 1, NV>...}};
+template <class T, int NV, int... I, int... J>
+constexpr PixelTable<T> pixel_table_of(std::integer_sequence<int, I...>, std::integer_sequence<int, J...>) {
+  return {{pixel_kernel<T, 1, I + 1, NV>...}, {pixel_kernel<T, 2, J + 1, NV>...}};
 }
 template <class T, int NV>
-constexpr PixelTable<T> pixel_table = pixel_table_of<T, NV>(std::make_integer_sequence<int, kMR>{});
+constexpr PixelTable<T> pixel_table =
+    pixel_table_of<T, NV>(std::make_integer_sequence<int, kMR>{}, std::make_integer_sequence<int, kMR / 2>{});
 
 // Output channels [k0, k0 + n) of a group as [taps][channels][width], zero-padded to width.
 template <class T>
@@ -95,7 +103,20 @@ void pack_kernel(T* dst, int width, const Correlation<T>& p, int64_t group, int6
     pack_transposed(dst, width, w, sk, n, area * channels);
     return;
   }
-  // The order of the loops is that of the memory when this is the gradient of the input of a contiguous kernel.
+  // The gradient of the input of a contiguous kernel: all taps last to first, outputs `area` apart. A channel's columns
+  // are one small transposition.
+  if (sk == area && p.w_stride[4] == -1 && p.w_stride[3] == -p.taps[2] && p.w_stride[2] == -p.taps[1] * p.taps[2]) {
+    for (int64_t c = 0; c < channels; ++c) {
+      T* last = dst + ((area - 1) * channels + c) * width;
+      if (c + 8 < channels) {
+        Prefetch ahead(w + (c + 8) * sc - (area - 1), 0, 1, n * area);
+        ahead.some<false>(ahead.lines());
+      }
+      transpose(last, -channels * width, w + c * sc - (area - 1), sk, n, area);
+      for (int64_t t = 0; n < width && t < area; ++t) zero_line(last - t * channels * width + n, width - n);
+    }
+    return;
+  }
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t d = 0; d < p.taps[0]; ++d)
       for (int64_t h = 0; h < p.taps[1]; ++h)
@@ -137,10 +158,10 @@ void correlate_block(const Correlation<T>& p, const Plan<T>& plan, const Block& 
   const int64_t rows = least(plan.rows, p.out[1] - row0), columns = least(plan.columns, p.out[2] - col0);
   const int64_t start[3] = {od * p.stride[0] - p.pad[0], row0 * p.stride[1] - p.pad[1], col0 * p.stride[2] - p.pad[2]};
   const T* x = p.x + image * p.x_stride[0] + group * plan.channels * p.x_stride[1];
-  int64_t a_line, a_row;  // from one output row, one output pixel to the next
+  PixelSteps step;
   if (plan.in_place) {
     x += start[0] * p.x_stride[2] + start[1] * p.x_stride[3] + start[2] * p.x_stride[4];
-    a_line = p.stride[1] * p.x_stride[3], a_row = p.stride[2] * p.x_stride[4];
+    step.a_line = p.stride[1] * p.x_stride[3], step.a_row = p.stride[2] * p.x_stride[4];
   } else {
     T* box = (T*)scratch(Scratch::Input, size_t(plan.box[0] * plan.box[1] * plan.box[2] * plan.channels) * sizeof(T));
     const int64_t size[3] = {plan.box[0], (rows - 1) * p.stride[1] + (p.taps[1] - 1) * p.dilation[1] + 1, plan.box[2]};
@@ -150,35 +171,38 @@ void correlate_block(const Correlation<T>& p, const Plan<T>& plan, const Block& 
       gather_box(box + d * plan.box[1] * plan.box[2] * plan.channels, x, p.in, p.x_stride, plan.channels, at, one);
     }
     x = box;
-    a_line = p.stride[1] * plan.box[2] * plan.channels, a_row = p.stride[2] * plan.channels;
+    step.a_line = p.stride[1] * plan.box[2] * plan.channels, step.a_row = p.stride[2] * plan.channels;
   }
   T* y = p.y + image * p.y_stride[0] + group * plan.outputs * p.y_stride[1] + od * p.y_stride[2] +
          row0 * p.y_stride[3] + col0 * p.y_stride[4];
   const bool direct = p.y_stride[1] == 1 && plan.outputs % W == 0;
   const int64_t ld = plan.padded_outputs;
   T* out = direct ? y : (T*)scratch(Scratch::Output, size_t(rows * columns * ld) * sizeof(T));
-  const int64_t c_line = direct ? p.y_stride[3] : columns * ld, c_row = direct ? p.y_stride[4] : ld;
+  step.c_line = direct ? p.y_stride[3] : columns * ld, step.c_row = direct ? p.y_stride[4] : ld;
   const int64_t tile = ceil_div(columns, ceil_div(columns, kMR));  // even: 14 pixels are 7 + 7
   const int64_t depth = plan.segments * plan.length;
   const T* b = plan.packed + group * plan.padded_outputs * depth;
   const T* bias = plan.bias + group * plan.padded_outputs;
   Prefetch reads, writes;
   if (next && !plan.in_place)
-    reads = prefetch_rows(p.x + next->image * p.x_stride[0] + next->group * plan.channels * p.x_stride[1], p.in, p.x_stride,
-                          plan.channels, next->row * p.stride[1] - p.pad[1], plan.box[1]);
-  if (!direct && p.y_stride[4] == 1 && p.y_stride[3] == columns) writes = {y, p.y_stride[1], plan.outputs, rows * columns};
-  const int64_t turns = ceil_div(plan.padded_outputs, NR) * rows, some_reads = ceil_div(reads.lines(), turns),
-                some_writes = ceil_div(writes.lines(), turns);
+    reads = prefetch_rows(p.x + next->image * p.x_stride[0] + next->group * plan.channels * p.x_stride[1], p.in,
+                          p.x_stride, plan.channels, next->row * p.stride[1] - p.pad[1], plan.box[1]);
+  if (!direct && p.y_stride[4] == 1 && p.y_stride[3] == columns)
+    writes = {y, p.y_stride[1], plan.outputs, rows * columns};
+  const int64_t at_once = tile <= kMR / 2 ? 2 : 1;
+  const int64_t turns = ceil_div(plan.padded_outputs, NR) * ceil_div(rows, at_once),
+                some_reads = ceil_div(reads.lines(), turns), some_writes = ceil_div(writes.lines(), turns);
   for (int64_t j = 0; j < plan.padded_outputs;) {
     const bool wide = plan.padded_outputs - j >= NR;
     auto& table = wide ? pixel_table<T, kNV> : pixel_table<T, 1>;
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t r = 0; r < rows; r += at_once) {
       reads.some<false>(some_reads);
       writes.some<true>(some_writes);
+      const bool two = at_once == 2 && r + 1 < rows;
       for (int64_t q = 0; q < columns; q += tile)
-        table.row[least(tile, columns - q) - 1](plan.segments, plan.offset, plan.length, x + r * a_line + q * a_row,
-                                                a_row, b + j * depth, bias + j, p.relu,
-                                                out + r * c_line + q * c_row + j, c_row);
+        (two ? table.two_rows : table.row)[least(tile, columns - q) - 1](
+            plan.segments, plan.offset, plan.length, x + r * step.a_line + q * step.a_row, b + j * depth, bias + j,
+            p.relu, out + r * step.c_line + q * step.c_row + j, step);
     }
     j += wide ? NR : W;
   }
@@ -187,17 +211,17 @@ void correlate_block(const Correlation<T>& p, const Plan<T>& plan, const Block& 
     transpose(y, p.y_stride[1], out, ld, rows * columns, plan.outputs);
   } else if (p.y_stride[4] == 1) {
     for (int64_t r = 0; r < rows; ++r)
-      transpose(y + r * p.y_stride[3], p.y_stride[1], out + r * c_line, ld, columns, plan.outputs);
+      transpose(y + r * p.y_stride[3], p.y_stride[1], out + r * step.c_line, ld, columns, plan.outputs);
   } else if (p.y_stride[1] == 1) {
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t q = 0; q < columns; ++q)
-        __builtin_memcpy(y + r * p.y_stride[3] + q * p.y_stride[4], out + r * c_line + q * ld,
+        __builtin_memcpy(y + r * p.y_stride[3] + q * p.y_stride[4], out + r * step.c_line + q * ld,
                          size_t(plan.outputs) * sizeof(T));
   } else {
     for (int64_t k = 0; k < plan.outputs; ++k)
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t q = 0; q < columns; ++q)
-          y[k * p.y_stride[1] + r * p.y_stride[3] + q * p.y_stride[4]] = out[r * c_line + q * ld + k];
+          y[k * p.y_stride[1] + r * p.y_stride[3] + q * p.y_stride[4]] = out[r * step.c_line + q * ld + k];
   }
 }
 

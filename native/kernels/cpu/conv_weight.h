@@ -83,7 +83,7 @@ void weight_implicit(const Correlation<T>& p, T* dw) {
   // Tasks: a share of the images x a share of the output channels, each image share with sums of its own that are added
   // in order at the end. The shares follow from the sizes alone, so that the result does not depend on the threads.
   const int64_t sums_bytes = p.k * row_size * int64_t(sizeof(T));
-  const int64_t image_shares = most(1, least(least(16, p.n), (4 << 20) / most(1, sums_bytes)));
+  const int64_t image_shares = most(1, least(least(16, p.n), (12 << 20) / most(1, sums_bytes)));
   const int64_t channel_share = most(1, ceil_div(ceil_div(outputs, kMR), ceil_div(16, image_shares))) * kMR;
   const int64_t channel_shares = ceil_div(outputs, channel_share);
 
