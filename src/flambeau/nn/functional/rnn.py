@@ -1,7 +1,7 @@
 """Recurrent layers as functions: lstm, gru, rnn_tanh, rnn_relu over whole (or packed) sequences, and single steps.
 
 All time steps share one product with the input weights; a step then costs one product with the hidden weights and the
-gates.
+gates. LSTM layers run all their steps in one native call.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import flambeau as torch
 from flambeau import Tensor
 
 _nn = torch._C._nn
+_NATIVE_DTYPES = (torch.float32, torch.float64)
 
 
 def _lstm_step(x: Tensor, hidden: tuple, w_hh: Tensor, b_hh: Tensor | None, w_hr: Tensor | None) -> tuple:
@@ -47,6 +48,11 @@ def _direction(step, input: Tensor, hidden: tuple, weights: list, has_biases: bo
     if has_biases and step is not _gru_step:
         b_ih = b_ih + b_hh  # both are only ever added; the reset gate of a GRU comes between them
     x = _nn.linear(input, w_ih, b_ih)
+    if step is _lstm_step and batch_sizes is None and w_hr is None and x.dtype in _NATIVE_DTYPES \
+            and x.dtype is w_hh.dtype is hidden[0].dtype is hidden[1].dtype:
+        states, cells, _ = _nn._lstm_layer(x, w_hh, *hidden, reverse)
+        last = 0 if reverse else -1
+        return states, (states[last], cells[last])
     w_hh = w_hh.t()
     outputs = []
     if batch_sizes is None:
