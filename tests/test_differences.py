@@ -95,6 +95,14 @@ def test_only_the_processor():
         torch.ones(2).cuda()
 
 
+def test_two_mistakes_are_not_repeated():
+    x = torch.arange(6.0, dtype=torch.float64, requires_grad=True)
+    torch.as_strided_scatter(x, torch.ones(2, dtype=torch.float64), (2,), (2,), 0).sum().backward()
+    assert x.grad.tolist() == [0, 1, 0, 1, 1, 1]
+    one = torch.ones(1, dtype=torch.float64)
+    assert torch.distributions.GeneralizedPareto(one * 0, one, one).cdf(one).item() == 0.5
+
+
 def test_every_difference_names_its_test():
     """The page and this file name the same tests."""
     here = {name for name in globals() if name.startswith("test_") and name != "test_every_difference_names_its_test"}

@@ -107,3 +107,15 @@ def test_spawn():
     torch.multiprocessing.spawn(work, args=(1,), nprocs=2)
     with pytest.raises(torch.multiprocessing.ProcessRaisedException, match="too large"):
         torch.multiprocessing.spawn(work, args=(2,), nprocs=2)
+
+
+def test_operators_by_qualified_name():
+    aten = torch.ops.aten
+    assert repr(aten.add.Tensor) == "aten.add.Tensor" and aten.add.Tensor.name() == "aten::add.Tensor"
+    assert aten.add.Tensor is aten.add.Tensor
+    assert aten.sum.dim_IntList(torch.ones(2, 3), [0]).tolist() == [2, 2, 2]
+    assert aten.linalg_inv(torch.eye(2)).tolist() == [[1, 0], [0, 1]]
+    assert aten._safe_softmax.default(torch.tensor([-float("inf")]), 0).tolist() == [0]
+    with pytest.raises(AttributeError, match="'aten' object has no attribute 'nothing'"):
+        aten.nothing()
+    assert torch.torch is torch

@@ -7,7 +7,6 @@
 namespace fl::ops {
 
 extern Record conv_y;
-bool rises_channels_last(IntView sizes, IntView strides);  // pool.cpp
 
 namespace {
 
@@ -26,7 +25,7 @@ struct By {
 // Memory order of a result: channels-last when one operand is. In three dimensions PyTorch does so for the types of its fast library only.
 Dims layout(IntView sizes, const Tensor& a, const Tensor& b) {
   bool last = sizes.n == 4 || (sizes.n == 5 && (a.dtype() == DType::Float32 || is_reduced_float(a.dtype())));
-  if (last && (rises_channels_last(a.sizes(), a.strides()) || rises_channels_last(b.sizes(), b.strides()))) return channels_last_strides(sizes);
+  if (last && (a.suggests_channels_last() || b.suggests_channels_last())) return channels_last_strides(sizes);
   return contiguous_strides(sizes);
 }
 

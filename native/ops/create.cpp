@@ -177,12 +177,14 @@ static void range_forward(Call& c, const Value& start, const Value& end, const V
                                                       : default_dtype();
   Options o = options(c, at, natural);
   if (c.mode == Mode::Out && c.preset[0] && !c.has(at)) o.dtype = c.preset[0]->dtype;
+  if (o.dtype == DType::Bool && !closed) fail(ErrorKind::NotImplemented, "\"arange_cpu\" not implemented for 'Bool'");
   FL_CHECK(step.real() != 0, "step must be nonzero");
   FL_CHECK(std::isfinite(start.real()) && std::isfinite(end.real()), "unsupported range: ", start.real(), " -> ", end.real());
   FL_CHECK(step.real() > 0 ? end.real() >= start.real() : end.real() <= start.real(), "upper bound and lower bound inconsistent with step sign");
   int64_t n;
-  if (is_integral(o.dtype) && integers) {
+  if (o.dtype == DType::Int64 || (is_integral(o.dtype) && integers)) {  // counts with the integer parts
     int64_t s = start.integer(), e = end.integer(), d = step.integer();
+    FL_CHECK_KIND(Value, d != 0, "step must be nonzero");
     __int128 span = __int128(e) - s;
     n = int64_t(closed ? span / d + 1 : (span + d - (d > 0 ? 1 : -1)) / d);
   } else {

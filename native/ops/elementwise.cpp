@@ -95,7 +95,7 @@ void binary(Call& c, cpu::Binary op, Kind kind, const Value& a, const Value& b, 
         char* ptr[3] = {z.bytes(), x.bytes(), y.bytes()};
         return loop(x.numel, ptr, st, packed);
       }
-    } else if (x.contiguous && x.numel <= kStraight && (t == DType::Float32 || t == DType::Float64) && b.tag != Value::ComplexTag && nparams == 0) {
+    } else if (x.plain && x.numel <= kStraight && (t == DType::Float32 || t == DType::Float64) && b.tag != Value::ComplexTag && nparams == 0) {
       cpu::Loop loop = table.binary[int(op)][int(t)];
       if (__builtin_expect(!loop, 0)) not_offered(c.op, t);
       DType out = kind == Kind::Compare ? DType::Bool : t;

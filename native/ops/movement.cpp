@@ -191,7 +191,7 @@ Record constant_pad_nd{
              from[d] = std::max<int64_t>(-before, 0), to[d] = std::max<int64_t>(before, 0);
              kept[d] = std::max<int64_t>(x.size(d) + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0), 0);
            }
-           bool last = (x.dim() == 4 || x.dim() == 5) && !x.is_contiguous() && is_channels_last(x.sizes(), x.strides());
+           bool last = x.suggests_channels_last();
            Tensor out = last ? empty_strided(sizes, channels_last_strides(sizes), x.dtype()) : empty(sizes, x.dtype());
            if (!(IntView(kept) == IntView(sizes))) fill_values(out, c.arg(2));
            int64_t skip = x->offset, at = 0;

@@ -239,7 +239,6 @@ void check_groups(const Tensor& x, int64_t groups, const Tensor& weight, const T
       FL_CHECK(p->dim() == 1 && p->numel() == x.size(1), "Expected ", p == &weight ? "weight" : "bias",
                " to be a vector of size equal to the number of channels in input, but got weight of shape ", p->sizes(), " and input of shape ", x.sizes());
 }
-bool uses_channels_last(const Tensor& x) { return !x.is_contiguous() && is_channels_last(x.sizes(), x.strides()); }
 Tensor empty_as(const Tensor& x, bool channels_last) {
   return channels_last ? empty_strided(x.sizes(), channels_last_strides(x.sizes()), x.dtype()) : empty(x.sizes(), x.dtype());
 }
@@ -271,7 +270,7 @@ void group_forward(Call& c) {
   int64_t groups = c.integer(1);
   check_groups(x, groups, weight, bias);
   DType p = parameter_type(c.op, x, {weight, bias}), acc = acc_type(x.dtype());
-  bool last = uses_channels_last(x);
+  bool last = x.suggests_channels_last();
   x = in_layout(x, last, x.dtype()), weight = dense(weight), bias = dense(bias);
   Tensor y = empty_as(x, last), mean = empty(IntView{x.size(0), groups}, acc), rstd = empty(IntView{x.size(0), groups}, acc);
   if (x.numel()) {
@@ -312,7 +311,7 @@ void group_gradient(Grad& G) {
   }
   DType p = weight.defined() ? weight.dtype() : G.needs(3) ? G.dtype(3)
                                                            : x.dtype();
-  bool last = uses_channels_last(x);
+  bool last = x.suggests_channels_last();
   x = in_layout(x, last, x.dtype()), weight = dense(weight), g = in_layout(g, last, x.dtype());
   Tensor mean = G.result(1), rstd = G.result(2), gx, gw, gb;
   if (G.needs(0)) gx = empty_as(x, last);
@@ -382,7 +381,7 @@ void batch_forward(Call& c) {
   }
   FL_CHECK(x.numel() > 0 || !training, "input tensor must have at least one element, but got input_sizes = ", x.sizes());
   DType p = parameter_type(c.op, x, {weight, bias, mean_given, var_given}), acc = acc_type(x.dtype());
-  bool last = uses_channels_last(x);
+  bool last = !x.is_contiguous() && x.suggests_channels_last();
   x = in_layout(x, last, x.dtype()), weight = dense(weight), bias = dense(bias);
   Tensor running_mean = dense(mean_given), running_var = dense(var_given);
   Tensor y = empty_as(x, last), mean = empty(IntView{training ? channels : 0}, acc), rstd = empty(IntView{training ? channels : 0}, acc);
@@ -430,7 +429,7 @@ void batch_gradient(Grad& G) {
   DType p = weight.defined() ? weight.dtype() : running_mean.defined() ? running_mean.dtype()
                                             : G.needs(2)               ? G.dtype(2)
                                                                        : x.dtype();
-  bool last = uses_channels_last(x);
+  bool last = !x.is_contiguous() && x.suggests_channels_last();
   x = in_layout(x, last, x.dtype()), weight = dense(weight), g = in_layout(g, last, x.dtype());
   running_mean = dense(running_mean), running_var = dense(running_var);
   Tensor mean = G.result(1), rstd = G.result(2), gx, gw, gb;

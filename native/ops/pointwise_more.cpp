@@ -101,7 +101,6 @@ static void part(Call& c, cpu::Unary op) {
   Tensor v = make_view(x, x.sizes(), strides, 0);
   v->dtype = real_type(x.dtype());
   v->offset = x->offset * 2 + (op == cpu::Unary::Imag);
-  v->contiguous = is_contiguous(v.sizes(), v.strides());
   c.ret(v);
 }
 Record real{{.schema = {"real(Tensor(a) self) -> Tensor(a)"},

@@ -81,24 +81,6 @@ void set_strides(int64_t (&to)[5], const Tensor& t, int nd) {
   for (int d = 0; d < nd; ++d) to[5 - nd + d] = t.stride(lead + d);
 }
 
-}  // namespace
-
-// Whether results follow a channels-last input: its strides rise in the order channels, width, height, (depth,) batch.
-bool rises_channels_last(IntView sizes, IntView strides) {
-  int64_t least = 0;
-  auto rises = [&](int d) {
-    if (sizes[d] == 0 || strides[d] < least || strides[1] == 0) return false;
-    if (d == 0 && least == strides[1]) return false;  // one line of one pixel: both orders fit
-    least = sizes[d] > 1 ? strides[d] * sizes[d] : strides[d];
-    return true;
-  };
-  bool all = rises(1);
-  for (int d = sizes.n - 1; all && d >= 2; --d) all = rises(d);
-  return all && rises(0);
-}
-
-namespace {
-
 Dims strides_for(IntView sizes, int nd, bool last) {
   if (!last) return contiguous_strides(sizes);
   if (sizes.n == nd + 2) return channels_last_strides(sizes);
@@ -108,9 +90,9 @@ Dims strides_for(IntView sizes, int nd, bool last) {
   for (int d = 1; d < all.size(); ++d) st.push(all[d]);
   return st;
 }
-bool batched_last(const Tensor& x, int nd) { return x.dim() == nd + 2 && rises_channels_last(x.sizes(), x.strides()); }
+bool batched_last(const Tensor& x, int nd) { return x.dim() == nd + 2 && x.suggests_channels_last(); }
 bool volume_last(const Tensor& x) {
-  if (x.dim() == 5) return rises_channels_last(x.sizes(), x.strides());
+  if (x.dim() == 5) return x.suggests_channels_last();
   Dims sizes{1}, st{0};
   for (int64_t s : x.sizes()) sizes.push(s);
   for (int64_t s : x.strides()) st.push(s);
@@ -587,7 +569,7 @@ void adaptive_avg_call(Call& c) {
   Dims over(0);
   for (int d = -ND; d < 0; ++d) over.push(d);
   Tensor y = mean(x, over, true);
-  const bool last = x.dim() == ND + 2 && rises_channels_last(x.sizes(), x.strides());
+  const bool last = x.dim() == ND + 2 && x.suggests_channels_last();
   set_geometry(*y.get(), y.sizes(), strides_for(Dims(y.sizes()), ND, last), y->offset);
   c.ret(y);
 }

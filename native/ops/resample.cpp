@@ -20,7 +20,6 @@ struct Family {
   bool has_corners() const { return mode == Interpolation::Linear || mode == Interpolation::Cubic; }
 };
 
-bool suggests_channels_last(const Tensor& x) { return !x.is_contiguous() && is_channels_last(x.sizes(), x.strides()); }
 // A result computed as contiguous planes, in the layout it is due in.
 void ret_planes(Call& c, const Tensor& planes, bool channels_last) {
   if (!channels_last) return c.ret(planes);
@@ -114,7 +113,7 @@ void upsample_forward(Call& c, const Family& f) {
     Unlock unlock(work(u));
     cpu::upsample(x.dtype(), u, planes.bytes(), out.bytes());
   }
-  ret_planes(c, out, suggests_channels_last(x));
+  ret_planes(c, out, x.suggests_channels_last());
 }
 void upsample_gradient(Grad& G, const Family& f, const Record& backward) {
   if (!G.needs(0)) return;
@@ -153,7 +152,7 @@ void backward_forward(Call& c, const Family& f) {
   }
   // Only some of PyTorch's gradients keep the layout.
   const bool keeps = f.mode == Interpolation::Linear || (!f.has_corners() && f.ndim == 2);
-  ret_planes(c, out, keeps && suggests_channels_last(g));
+  ret_planes(c, out, keeps && g.suggests_channels_last());
 }
 void backward_gradient(Grad& G, const Family& f, const Record& forward) {
   if (!G.needs(0)) return;

@@ -634,13 +634,14 @@ Record view_dtype{{.schema = {"view.dtype(Tensor(a) self, ScalarType dtype) -> T
                        }
                        offset /= ratio;
                      }
-                     Tensor v = make_view(x, x.sizes(), x.strides(), 0);
+                     // Like detach: bytes shared, and versions, but no part of the graph, not even when it is written in place.
+                     Tensor v = fl::alias(x);
                      v->dtype = t;
                      set_geometry(*v.get(), size, strides, offset);
                      c.ret(v);
                    },
-                   .flags = kMethod | kViewOp | kNoGrad,
-                   .doc = "The same bytes as another element type."}};
+                   .flags = kMethod | kNoGrad,
+                   .doc = "The same bytes as another element type; gradients do not flow through it."}};
 
 // ------------------------------------------------------------------------------------------------ copies
 
@@ -742,7 +743,7 @@ Record cat{{.schema = {"cat(Tensor[] tensors, int dim=0) -> Tensor"},
                 size[d] += x.size(d);
               }
               bool last = true;
-              for (int k = 0; k < list.n; ++k) last &= skipped(item(k)) || (!item(k).is_contiguous() && is_channels_last(item(k).sizes(), item(k).strides()));
+              for (int k = 0; k < list.n; ++k) last &= skipped(item(k)) || item(k).suggests_channels_last();
               Dims cl = last ? channels_last_strides(size) : Dims();
               const Tensor& out = c.result(size, t, last ? &cl : nullptr);
               if (out.is_contiguous() && d == 0) {

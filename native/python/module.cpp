@@ -1,4 +1,5 @@
 // The extension module flambeau._C: puts the parts together; process-wide settings.
+#include "autograd/node.h"
 #include "python/binding.h"
 
 #include "base/parallel.h"
@@ -130,14 +131,18 @@ PyObject* tensor_to(PyObject*, PyObject* const* a, Py_ssize_t n) {
   if (a[1] != Py_None && dtype_from(a[1], d) && d != t.dtype()) t = ops::to_dtype(t, d);
   MemoryFormat f = MemoryFormat::None;
   if (a[3] != Py_None) format_from(a[3], f);
-  bool copy = truth(a[2]);
+  bool copy = truth(a[2]) && t.get() == before.get();
   if (f != MemoryFormat::None && f != MemoryFormat::Preserve) {
-    Tensor c = ops::contiguous(t, f);
-    if (copy && c.get() == before.get()) c = ops::clone(t, f);
-    t = c;
-  } else if (copy && t.get() == before.get()) {
+    MemoryFormat has = !t.suggests_channels_last() ? MemoryFormat::Contiguous : t.dim() == 4 ? MemoryFormat::ChannelsLast
+                                                                                             : MemoryFormat::ChannelsLast3d;
+    // A tensor that keeps its type is only asked what it looks like; a converted one is laid out exactly.
+    bool fits = has == f && (t.get() == before.get() || f != MemoryFormat::Contiguous || t->plain);
+    if (copy || !fits) t = ops::clone(t, f);
+  } else if (copy) {
     t = ops::clone(t);
   }
+  if (t.get() != before.get() && t->grad_fn)
+    if (auto* node = dynamic_cast<OpNode*>(t->grad_fn)) node->shown = "ToCopyBackward0";
   if (t.get() == before.get()) {
     Py_INCREF(a[0]);
     return a[0];

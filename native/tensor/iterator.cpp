@@ -239,13 +239,32 @@ void Pointwise::run(cpu::Loop loop, const void* params, double ns) {
 }
 
 bool result_strides(IntView sizes, const Value* inputs, int n, Dims& strides) {
-  bool all_contiguous = true;
+  bool plain = true, same_shape = true;
+  const TensorImpl* first = nullptr;
   for (int k = 0; k < n; ++k)
     if (inputs[k].is_tensor()) {
       const TensorImpl& t = *inputs[k].t;
-      all_contiguous &= t.contiguous && (t.sizes.size() == sizes.n || t.sizes.size() == 0 || true);
+      plain &= t.plain;
+      same_shape &= t.sizes.size() == sizes.n && IntView(t.sizes) == sizes;
+      if (!first) first = &t;
+    } else if (inputs[k].is_number()) {
+      same_shape &= sizes.n == 0;
     }
-  if (all_contiguous) return false;
+  if (plain) return false;
+  if (same_shape) {  // without broadcasting an order that all share is taken as it is
+    bool contiguous = true, last = sizes.n == 4 || sizes.n == 5, equal = true;
+    for (int k = 0; k < n; ++k)
+      if (inputs[k].is_tensor()) {
+        const TensorImpl& t = *inputs[k].t;
+        contiguous &= t.contiguous;
+        last = last && is_channels_last(sizes, t.strides);
+        equal = equal && IntView(t.strides) == IntView(first->strides) && is_dense(sizes, t.strides);
+      }
+    if (contiguous) return false;
+    if (last) strides = channels_last_strides(sizes);
+    else if (equal) strides = first->strides;
+    if (last || equal) return true;
+  }
   int nd = sizes.n, order[kMaxDims];
   for (int i = 0; i < nd; ++i) order[i] = nd - 1 - i;
   auto stride = [&](const TensorImpl& t, int d) -> int64_t {
@@ -282,7 +301,7 @@ bool result_strides(IntView sizes, const Value* inputs, int n, Dims& strides) {
     strides[order[k]] = step;
     step *= std::max<int64_t>(sizes[order[k]], 1);
   }
-  return !is_contiguous(sizes, strides);
+  return !(IntView(strides) == IntView(contiguous_strides(sizes)));
 }
 
 void copy_values(const Tensor& dst, const Tensor& src) {

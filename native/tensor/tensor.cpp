@@ -85,10 +85,10 @@ Dims contiguous_strides(IntView sizes) {
 Dims channels_last_strides(IntView sizes) {
   Dims st(sizes.n);
   st[1] = 1;
-  int64_t n = std::max<int64_t>(sizes[1], 1);
+  int64_t n = sizes[1];
   for (int i = sizes.n - 1; i >= 2; --i) {
     st[i] = n;
-    n *= std::max<int64_t>(sizes[i], 1);
+    n *= sizes[i];
   }
   st[0] = n;
   return st;
@@ -120,6 +120,20 @@ bool is_channels_last(IntView sizes, IntView strides) {
   for (int d = sizes.n - 1; d >= 2; --d)
     if (!matches(d)) return false;
   return matches(0);
+}
+
+bool suggests_channels_last(IntView sizes, IntView strides) {
+  if (sizes.n != 4 && sizes.n != 5) return false;
+  int64_t least = 0;  // strides must rise in the order channels, width, height, (depth,) batch
+  auto rises = [&](int d) {
+    if (sizes[d] == 0 || strides[d] < least || strides[1] == 0) return false;
+    if (d == 0 && least == strides[1]) return false;  // one line of one pixel: both orders fit
+    least = sizes[d] > 1 ? strides[d] * sizes[d] : strides[d];
+    return true;
+  };
+  bool all = rises(1);
+  for (int d = sizes.n - 1; all && d >= 2; --d) all = rises(d);
+  return all && rises(0);
 }
 
 bool is_dense(IntView sizes, IntView strides) {
@@ -339,8 +353,17 @@ Tensor empty_format(IntView sizes, DType dtype, MemoryFormat format, Device devi
 
 Tensor empty_like(const Tensor& t, DType dtype) {
   if (dtype == DType::None) dtype = t.dtype();
-  if (t.is_contiguous()) return empty(t.sizes(), dtype, t.device());
+  if (t->plain) return empty(t.sizes(), dtype, t.device());
   return empty_strided(t.sizes(), dense_strides_like(t.sizes(), t.strides()), dtype, t.device());
+}
+
+static bool is_plain(IntView sizes, IntView strides) {
+  int64_t n = 1;
+  for (int i = sizes.n - 1; i >= 0; --i) {
+    if (strides[i] != n) return false;
+    n *= std::max<int64_t>(sizes[i], 1);
+  }
+  return true;
 }
 
 void set_geometry(TensorImpl& t, IntView sizes, IntView strides, int64_t offset) {
@@ -351,6 +374,7 @@ void set_geometry(TensorImpl& t, IntView sizes, IntView strides, int64_t offset)
   t.strides = Dims(strides);
   t.offset = offset;
   t.contiguous = is_contiguous(sizes, strides);
+  t.plain = t.contiguous && is_plain(sizes, strides);
 }
 
 Tensor from_storage(Storage* stolen, IntView sizes, IntView strides, int64_t offset, DType dtype) {

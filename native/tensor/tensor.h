@@ -52,6 +52,7 @@ struct TensorImpl {
   Device device;
   bool requires_grad = false;  // as asked for; see Tensor::requires_grad()
   bool contiguous = true;      // row-major without gaps (cached)
+  bool plain = true;           // contiguous, and the strides of dimensions of size 1 are the customary ones
   bool wrapped_number = false; // 0-dim tensor made from a Python number: weak in type promotion
   bool inference = false;
   bool owns_pyobj = false;
@@ -77,6 +78,9 @@ struct TensorImpl {
   char* bytes() const { return static_cast<char*>(storage->data) + offset * int64_t(item_size(dtype)); }
 };
 
+// Whether results follow a channels-last input. Stricter than is_channels_last where sizes of 1 make the order ambiguous.
+bool suggests_channels_last(IntView sizes, IntView strides);
+
 class Tensor : public Ref<TensorImpl> {
  public:
   Tensor() = default;
@@ -93,6 +97,7 @@ class Tensor : public Ref<TensorImpl> {
   DType dtype() const { return p_->dtype; }
   Device device() const { return p_->device; }
   bool is_contiguous() const { return p_->contiguous; }
+  bool suggests_channels_last() const { return fl::suggests_channels_last(sizes(), strides()); }
   bool is_view() const { return p_->base != nullptr; }
   bool requires_grad() const {
     const TensorImpl* t = p_;

@@ -24,6 +24,7 @@ half, float, double, short, int, long, cfloat, cdouble = (  # noqa: A001
 from math import e, inf, nan, pi  # noqa: E402
 
 newaxis = None
+torch = _sys.modules[__name__]  # programs say torch.torch, too
 legacy_contiguous_format = contiguous_format  # noqa: F821
 
 from . import _tensor  # noqa: E402

@@ -569,8 +569,14 @@ class _Methods:
         return self.reshape(*sizes)
 
     def resize_as_(self, other: Tensor, *, memory_format: Any = None) -> Tensor:
-        """resize_ to other's size."""
-        return self.resize_(other.size())
+        """resize_ to other's size, in memory_format (preserve_format: other's)."""
+        if memory_format is None:
+            return self.resize_(other.size())
+        if memory_format is _C.preserve_format:
+            last = _C.channels_last if other.ndim == 4 else _C.channels_last_3d
+            follows = other.ndim in (4, 5) and not other.is_contiguous() and other.is_contiguous(memory_format=last)
+            memory_format = last if follows else _C.contiguous_format
+        return self.resize_(other.size(), memory_format=memory_format)
 
     def refine_names(self, *names: Any) -> Tensor:
         """Named dimensions are not supported."""

@@ -80,6 +80,14 @@ def install_aliases(*places: Any) -> None:
                     setattr(place, alias + suffix, have[name + suffix])
 
 
+def __getattr__(name: str) -> Any:
+    """torch.ops.aten and the namespaces of own operators."""
+    if name.startswith("_"):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from ._namespaces import namespace
+    return namespace(name)
+
+
 def finder(place: str, module: str) -> Callable[[str], Any]:
     """The __getattr__ of a module whose operators are loaded at their first use."""
     files = names(place)

@@ -106,6 +106,6 @@ def count(shape: Sequence[int]) -> int:
 def connected(result: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
     """result, part of source's graph (with a gradient of zeros) where it does not depend on source."""
     if torch.is_grad_enabled() and source.requires_grad:
-        nothing = source.reshape(-1)[:0].sum()
+        nothing = source.reshape(-1)[:0].exp().sum()  # exp: so that the gradient is connected, too
         return result + (nothing if result.is_complex() or not nothing.is_complex() else nothing.abs()).to(result.dtype)
     return result

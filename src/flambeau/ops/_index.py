@@ -39,8 +39,8 @@ INDEX: dict[str, dict[str, str]] = {
             "soft_margin_loss",
         "neural":
             "_pad_circular col2im fractional_max_pool2d fractional_max_pool3d glu im2col max_unpool2d max_unpool3d "
-            "one_hot pad reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d "
-            "replication_pad3d",
+            "one_hot pad reflection_pad1d reflection_pad2d reflection_pad3d relu6 relu6_ replication_pad1d "
+            "replication_pad2d replication_pad3d",
         "segments":
             "flatten_dense_tensors pad_sequence unflatten_dense_tensors",
     },
@@ -120,8 +120,8 @@ INDEX: dict[str, dict[str, str]] = {
             "segment_reduce",
         "shape":
             "adjoint argwhere as_strided_scatter diag diag_embed diagflat diagonal_scatter flatten fliplr flipud isin "
-            "moveaxis movedim ravel rot90 select_scatter slice_scatter swapaxes swapdims take_along_dim tril_indices "
-            "triu_indices unflatten unravel_index vander",
+            "moveaxis movedim ravel resize_as_ rot90 select_scatter slice_scatter swapaxes swapdims take_along_dim "
+            "tril_indices triu_indices unflatten unravel_index vander",
         "signal":
             "bartlett_window blackman_window hamming_window hann_window istft kaiser_window stft",
         "statistics":

@@ -28,6 +28,16 @@ def celu(self, alpha):
     return torch._C._nn.elu(self, alpha, 1.0, 1.0 / alpha)
 
 
+@operator("relu6(Tensor self) -> Tensor", namespace="_nn", out=False, inplace=True)
+def relu6(self):
+    """min(max(0, x), 6).
+
+    >>> torch._C._nn.relu6(torch.tensor([-1., 3., 7.]))
+    tensor([0., 3., 6.])
+    """
+    return torch._C._nn.hardtanh(self, 0, 6)
+
+
 @operator("glu(Tensor self, int dim=-1) -> Tensor", **_NN)
 def glu(self, dim):
     """The first half along dim times the sigmoid of the second (Dauphin et al. 2016).

@@ -303,5 +303,5 @@ def _(self, boundaries, out_int32, right):
 @operator("_safe_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", method=False, out=False)
 def _safe_softmax(self, dim, dtype):
     """softmax that gives zeros, not NaN, where all inputs are -inf."""
-    result = self.softmax(dim, dtype=dtype)
-    return result.masked_fill((self == -math.inf).all(dim, keepdim=True), 0)
+    empty = (self == -math.inf).all(dim, keepdim=True)
+    return self.masked_fill(empty, 0).softmax(dim, dtype=dtype).masked_fill(empty, 0)

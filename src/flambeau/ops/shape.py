@@ -263,6 +263,16 @@ def slice_scatter(self, src, dim, start, end, step):
     return _into_view("slice_scatter", result, view, src)
 
 
+@plain("resize_as_")
+def resize_as_(input, the_template, *, memory_format=None):
+    """Gives input, in place, the size of the_template.
+
+    >>> torch.resize_as_(torch.empty(0), torch.empty(2, 3)).shape
+    torch.Size([2, 3])
+    """
+    return input.resize_as_(the_template, memory_format=memory_format)
+
+
 @operator("as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor")
 def as_strided_scatter(self, src, size, stride, storage_offset):
     """A copy of the input, strides kept, with the elements that as_strided would show replaced by src.
