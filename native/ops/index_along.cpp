@@ -111,6 +111,7 @@ Record index_add{{.schema = {"index_add(Tensor self, int dim, Tensor index, Tens
                     const Tensor& self = c.tensor(0);
                     int dim = check_accumulate("index_add_", self, c.tensor(2), c.tensor(3), c.integer(1));
                     ScalarBits alpha = scalar_bits(c.arg(4), self.dtype());
+                    const bool plain = c.arg(4).real() == 1 && c.arg(4).imag() == 0;
                     require_out_dtype(c, self.dtype());
                     check_out_apart(c, 0b1100);
                     Tensor out = destination(c), source = apart(out, c.tensor(3));
@@ -118,7 +119,7 @@ Record index_add{{.schema = {"index_add(Tensor self, int dim, Tensor index, Tens
                     cpu::BadIndex bad;
                     {
                       Unlock unlock(slices_ns(source));
-                      bad = cpu::scatter_reduce(self.dtype(), cpu::ScatterOp::Sum, p.d, out.bytes(), source.bytes(), true, alpha.bytes);
+                      bad = cpu::scatter_reduce(self.dtype(), cpu::ScatterOp::Sum, p.d, out.bytes(), source.bytes(), true, plain ? nullptr : alpha.bytes);
                     }
                     check_bound("", bad, dim, p.d.bound, ErrorKind::Runtime);
                     c.ret(out);

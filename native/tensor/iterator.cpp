@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/unlock.h"
+#include "kernels/cpu/index.h"
 
 namespace fl {
 
@@ -304,6 +305,19 @@ bool result_strides(IntView sizes, const Value* inputs, int n, Dims& strides) {
   return !(IntView(strides) == IntView(contiguous_strides(sizes)));
 }
 
+// Bytes moved between memory orders; planes that change places are transposed in blocks.
+static void copy_strided(const Tensor& dst, const Tensor& src) {
+  const int n = dst.dim(), lead = n - src.dim();
+  const int64_t item = int64_t(item_size(dst.dtype()));
+  int64_t to[kMaxDims], from[kMaxDims];
+  for (int d = 0; d < n; ++d) {
+    to[d] = dst.stride(d) * item;
+    from[d] = d < lead || src.size(d - lead) == 1 ? 0 : src.stride(d - lead) * item;
+  }
+  Unlock unlock(double(dst.numel()) * double(item) * 0.1);
+  cpu::strided_copy(item, n, dst.sizes().data, dst.bytes(), to, src.bytes(), from);
+}
+
 void copy_values(const Tensor& dst, const Tensor& src) {
   if (dst.numel() == 0) return;
   DType to = dst.dtype(), from = src.dtype();
@@ -311,6 +325,7 @@ void copy_values(const Tensor& dst, const Tensor& src) {
     std::memmove(dst.bytes(), src.bytes(), size_t(dst.numel()) * item_size(to));
     return;
   }
+  if (to == from && !(dst.is_contiguous() && src.is_contiguous())) return copy_strided(dst, src);
   Pointwise it(dst, to);
   const Value v(src);
   // The cast loop converts by itself: hand it the source in its own type.
@@ -365,11 +380,14 @@ void fill_values(const Tensor& dst, const Value& number) {
   DType t = dst.dtype();
   bool zero = number.tag != Value::ComplexTag && number.real() == 0 && !(number.tag == Value::FloatTag && std::signbit(number.d));
   if (zero && dst.is_contiguous()) {
-    size_t bytes = size_t(dst.numel()) * item_size(t);
-    if (bytes < (size_t(1) << 20)) {
-      std::memset(dst.bytes(), 0, bytes);
-      return;
-    }
+    constexpr int64_t kPiece = 1 << 18;
+    const int64_t bytes = dst.numel() * int64_t(item_size(t));
+    char* start = dst.bytes();
+    Unlock unlock(double(bytes) * 0.03);
+    parallel_for((bytes + kPiece - 1) / kPiece, double(std::min(bytes, kPiece)) * 0.03, [&](int64_t begin, int64_t end) {
+      std::memset(start + begin * kPiece, 0, size_t(std::min(end * kPiece, bytes) - begin * kPiece));
+    });
+    return;
   }
   Pointwise it(dst, t);
   it.input(number, t);

@@ -77,6 +77,8 @@ void copy_row(char* dst, int64_t ds, const char* src, int64_t ss, int64_t n) {
     } else {
       for (int64_t i = 0; i < n; i++) store(dst + i * ds, x);
     }
+  } else if (ds == w && ss == -w) {  // flipped
+    for (int64_t i = 0; i < n; i++) store(dst + i * w, load<T>(src - i * w));
   } else if (ds == w) {
     int64_t i = 0;
     for (; i + 4 <= n; i += 4, src += 4 * ss) {

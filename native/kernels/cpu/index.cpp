@@ -23,6 +23,8 @@ FL_INLINE bool row_is_bad(const char* p, int64_t n, int64_t step, int64_t shift,
 }
 }  // namespace
 
+bool IndexRange::broken_by(const char* row, int64_t n, int64_t step) const { return row_is_bad(row, n, step, shift, limit); }
+
 BadIndex check_index(int ndim, const int64_t* sizes, const int64_t* index, const int64_t* index_strides, int64_t bound,
                      bool wrap) {
   if (nest::is_empty(ndim, sizes)) return {};
@@ -249,13 +251,13 @@ BadIndex gather(int64_t item, const DimIndex& x, const void* self_, void* out_) 
   }
   const char* index = (const char*)x.index;
   int64_t step = x.self_strides[x.dim], bound = x.wrap ? x.bound : 0;
-  uint64_t limit = uint64_t(x.bound) + uint64_t(bound);
-  bool bad = false;  // rows are checked as they come: a result half written is harmless
+  const IndexRange range(x);
+  bool bad = false;
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
     nest::along_dim(
         x, 1.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
-          if (row_is_bad(index + p, n, is, bound, limit)) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
+          if (range.broken_by(index + p, n, is)) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
           else gather_row<T>(out + o, self + s, index + p, n, os, ss, is, step, bound);
         });
   });
@@ -272,17 +274,19 @@ BadIndex scatter(int64_t item, const DimIndex& x, void* self_, const void* sourc
     put_slices(item, t, self, source);
     return {};
   }
-  if (BadIndex bad = check_index(x.ndim, x.sizes, x.index, x.index_strides, x.bound, x.wrap)) return bad;
   const char* index = (const char*)x.index;
   int64_t step = x.self_strides[x.dim], bound = x.wrap ? x.bound : 0;
+  const IndexRange range(x);
+  bool bad = false;
   by_item(item, [&](auto tag) {
     using T = decltype(tag);
     nest::along_dim(
         x, 1.0, [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
-          scatter_row<T>(self + s, source + o, index + p, n, ss, os, is, step, bound);
+          if (range.broken_by(index + p, n, is)) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
+          else scatter_row<T>(self + s, source + o, index + p, n, ss, os, is, step, bound);
         });
   });
-  return {};
+  return bad ? check_index(x.ndim, x.sizes, x.index, x.index_strides, x.bound, x.wrap) : BadIndex();
 }
 
 BadIndex index_get(int64_t item, const AdvancedIndex& x, const void* self, void* out) {

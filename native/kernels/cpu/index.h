@@ -1,7 +1,7 @@
 // Moving elements: strided copies, gather and scatter, advanced indexing, masks, nonzero, embeddings.
 // All strides in bytes. Index values are int64. `item` is the element size in bytes: any of 1, 2, 4, 8, 16.
-// Kernels that take indices check all of them before anything is written (gather: into self; its result may be half
-// written).
+// Kernels that take indices check all of them before anything is written, but for the element-wise ones (gather, scatter,
+// scatter_reduce with another index for every element): they check row by row, and rows before a bad one may be written.
 #pragma once
 #include <cstdint>
 

@@ -22,9 +22,9 @@ FL_INLINE T smaller(T a, T b) {
                                     : a;
 }
 
-// dst += src over contiguous rows, 16 bytes at a time.
-template <class T>
-FL_INLINE void add_dense(T* dst, const T* src, int64_t n) {
+// dst += src, or scale * src, over contiguous rows, 16 bytes at a time.
+template <bool scaled, class T>
+FL_INLINE void add_dense(T* dst, const T* src, int64_t n, T scale) {
   int64_t i = 0;
   if constexpr ((kIsFloating<T> && !kIsReduced<T>) || (std::is_integral_v<T> && !std::is_same_v<T, bool>)) {
     using U = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>,
@@ -32,11 +32,13 @@ FL_INLINE void add_dense(T* dst, const T* src, int64_t n) {
     typedef U V __attribute__((vector_size(16), aligned(1), may_alias));
     constexpr int64_t lanes = 16 / sizeof(T);
     for (; i + 2 * lanes <= n; i += 2 * lanes) {
-      V a = *(V*)(dst + i) + *(const V*)(src + i), b = *(V*)(dst + i + lanes) + *(const V*)(src + i + lanes);
+      V a = *(const V*)(src + i), b = *(const V*)(src + i + lanes);
+      if constexpr (scaled) a *= U(scale), b *= U(scale);
+      a += *(V*)(dst + i), b += *(V*)(dst + i + lanes);
       *(V*)(dst + i) = a, *(V*)(dst + i + lanes) = b;
     }
   }
-  for (; i < n; i++) dst[i] = add(dst[i], src[i]);
+  for (; i < n; i++) dst[i] = add(dst[i], scaled ? multiply(src[i], scale) : src[i]);
 }
 
 // Inner loops, one a type and operation, behind function pointers so that the nests are compiled once.
@@ -90,7 +92,13 @@ void elements(char* self, const char* other, const char* index, int64_t n, int64
               int64_t step, int64_t bound, const void* scalar) {
   T s = scalar ? *(const T*)scalar : T(0);
   if (os == sizeof(T) && is == 8 && ss == 0 && bound == 0) {
-    for (int64_t i = 0; i < n; i++) Op::run(*(T*)(self + ((const int64_t*)index)[i] * step), ((const T*)other)[i], s);
+    const int64_t* at = (const int64_t*)index;
+    const T* values = (const T*)other;
+    if (step == sizeof(T)) {
+      for (int64_t i = 0; i < n; i++) Op::run(((T*)self)[at[i]], values[i], s);
+    } else {
+      for (int64_t i = 0; i < n; i++) Op::run(*(T*)(self + at[i] * step), values[i], s);
+    }
     return;
   }
   for (int64_t i = 0; i < n; i++, self += ss, other += os, index += is) {
@@ -101,10 +109,11 @@ void elements(char* self, const char* other, const char* index, int64_t n, int64
 
 template <class T, class Op>
 void slice(char* self, const char* other, int64_t n, int64_t ss, int64_t os, const void* scalar) {
-  if constexpr (std::is_same_v<Op, Sum>) {
-    if (ss == sizeof(T) && os == sizeof(T)) return add_dense((T*)self, (const T*)other, n);
-  }
   T s = scalar ? *(const T*)scalar : T(0);
+  if constexpr (std::is_same_v<Op, Sum> || std::is_same_v<Op, ScaledSum>) {
+    if (ss == sizeof(T) && os == sizeof(T))
+      return add_dense<std::is_same_v<Op, ScaledSum>>((T*)self, (const T*)other, n, s);
+  }
   for (int64_t i = 0; i < n; i++, self += ss, other += os) Op::run(*(T*)self, *(const T*)other, s);
 }
 
@@ -113,7 +122,8 @@ constexpr RowFns row_fns() {
   return {elements<T, Op>, slice<T, Op>};
 }
 
-void apply(const DimIndex& x, const OffsetTable* table, const RowFns& row, char* self, const char* source,
+// False if an element-wise index is out of range; those of a table have been checked.
+bool apply(const DimIndex& x, const OffsetTable* table, const RowFns& row, char* self, const char* source,
            const void* scalar) {
   if (table) {
     auto slices = [&](int64_t s, int64_t o, int64_t n, int64_t ss, int64_t os)
@@ -125,14 +135,18 @@ void apply(const DimIndex& x, const OffsetTable* table, const RowFns& row, char*
       row.elements(self + s, source + o, (const char*)at, count, 0, step, 8, 1, 0, scalar);
     };
     nest::along_table(table->table, table->rest, false, 1.0, slices, elements);
-    return;
+    return true;
   }
   const char* index = (const char*)x.index;
   int64_t step = x.self_strides[x.dim], bound = x.wrap ? x.bound : 0;
-  nest::along_dim(x, 2.0,
+  const IndexRange range(x);
+  bool good = true;
+  nest::along_dim(x, 1.0,
                   [&](int64_t s, int64_t o, int64_t p, int64_t n, int64_t ss, int64_t os, int64_t is) FL_LAMBDA_INLINE {
-                    row.elements(self + s, source + o, index + p, n, ss, os, is, step, bound, scalar);
+                    if (range.broken_by(index + p, n, is)) __atomic_store_n(&good, false, __ATOMIC_RELAXED);
+                    else row.elements(self + s, source + o, index + p, n, ss, os, is, step, bound, scalar);
                   });
+  return good;
 }
 
 template <class T>
@@ -198,8 +212,7 @@ BadIndex scatter_reduce(DType type, ScatterOp op, const DimIndex& given, void* s
   if (nest::is_empty(x.ndim, x.sizes)) return {};
   OffsetTable slices;
   bool sliced = nest::is_slice_index(x);
-  BadIndex bad = sliced ? slices.build(x) : check_index(x.ndim, x.sizes, x.index, x.index_strides, x.bound, x.wrap);
-  if (bad) return bad;
+  if (BadIndex bad = sliced ? slices.build(x) : BadIndex()) return bad;
   const OffsetTable* table = sliced ? &slices : nullptr;
   char* self = (char*)self_;
   const char* source = (const char*)source_;
@@ -217,8 +230,9 @@ BadIndex scatter_reduce(DType type, ScatterOp op, const DimIndex& given, void* s
     std::memcpy(identity, &start, sizeof(T));
     assign = row_fns<T, Assign>();
   });
-  if (!include_self) apply(x, table, assign, self, source, identity);
-  apply(x, table, row, self, source, alpha);
+  bool good = include_self || apply(x, table, assign, self, source, identity);
+  good = good && apply(x, table, row, self, source, alpha);
+  if (!good) return check_index(x.ndim, x.sizes, x.index, x.index_strides, x.bound, x.wrap);
   if (op == ScatterOp::Mean) divide_by_hits(type, x, self, include_self);
   return {};
 }

@@ -27,6 +27,13 @@ struct OffsetTable {
 };
 
 BadIndex check_all(const AdvancedIndex&);
+// What an element-wise index must satisfy: value + shift below limit, as unsigned numbers.
+struct IndexRange {
+  int64_t shift;
+  uint64_t limit;
+  explicit IndexRange(const DimIndex& x) : shift(x.wrap ? x.bound : 0), limit(uint64_t(x.bound) + uint64_t(shift)) {}
+  bool broken_by(const char* row, int64_t n, int64_t step) const;
+};
 // Checked byte offsets of flat row-major indices into a strided tensor.
 BadIndex take_offsets(int ndim, const int64_t* sizes, const int64_t* strides, int64_t item, const int64_t* index,
                       int64_t n, int64_t* offsets);
