@@ -1,10 +1,13 @@
-// Storage: foreign memory and resizing; device names.
+// Storage: foreign memory, memory shared by processes, resizing; device names.
 #include "memory/storage.h"
 
-#include <cstring>
-#if defined(__linux__)
+#include <fcntl.h>
 #include <sys/mman.h>
-#endif
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -28,6 +31,84 @@ void Storage::free_data() {
   if (inline_data) return;
   if (release) release(context);
   else if (data) deallocate(data, capacity);
+}
+
+namespace {
+
+// What a shared storage gives back at its end.
+struct Mapping {
+  void* data;
+  size_t nbytes;
+  int fd;
+  void* former;  // the block that held the bytes before, kept where its address had been handed out
+  size_t former_capacity;
+};
+
+void unmap(void* context) {
+  Mapping* m = static_cast<Mapping*>(context);
+  munmap(m->data, m->nbytes);
+  close(m->fd);
+  if (m->former) deallocate(m->former, m->former_capacity);
+  delete m;
+}
+
+int anonymous_file() {
+#if defined(__linux__)
+  return memfd_create("flambeau", MFD_CLOEXEC);
+#else
+  static int counter = 0;
+  std::string name = "/flambeau_" + std::to_string(getpid()) + "_" + std::to_string(counter++);
+  int fd = shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
+  if (fd >= 0) shm_unlink(name.c_str());
+  return fd;
+#endif
+}
+
+void* map(int fd, size_t nbytes) {
+  void* data = mmap(nullptr, nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  FL_CHECK(data != MAP_FAILED, "share_memory: unable to mmap ", nbytes, " bytes: ", std::strerror(errno), " (", errno, ")");
+  return data;
+}
+
+}  // namespace
+
+void Storage::share() {
+  if (shared_fd >= 0) return;
+  size_t size = nbytes ? nbytes : 1;  // an empty mapping does not exist
+  int fd = anonymous_file();
+  FL_CHECK(fd >= 0, "share_memory: unable to open shared memory: ", std::strerror(errno), " (", errno, ")");
+  Mapping* m = new Mapping{nullptr, size, fd, nullptr, 0};
+  try {
+    FL_CHECK(ftruncate(fd, off_t(size)) == 0, "share_memory: unable to resize shared memory to ", size, " bytes: ", std::strerror(errno), " (", errno, ")");
+    m->data = map(fd, size);
+  } catch (...) {
+    close(fd);
+    delete m;
+    throw;
+  }
+  if (nbytes) std::memcpy(m->data, data, nbytes);
+  if (!inline_data && !release && !resizable) {
+    m->former = data;
+    m->former_capacity = capacity;
+  } else if (!inline_data) {
+    storage_bytes += int64_t(nbytes);  // free_data takes it off
+    free_data();
+  }
+  inline_data = resizable = false;
+  data = m->data;
+  release = unmap;
+  context = m;
+  shared_fd = fd;
+}
+
+Storage* Storage::attach(int fd, size_t nbytes) {
+  size_t size = nbytes ? nbytes : 1;
+  struct stat info;
+  FL_CHECK(fstat(fd, &info) == 0 && size_t(info.st_size) >= size, "share_memory: the file has fewer than ", size, " bytes");
+  Storage* s = wrap(map(fd, size), nbytes, unmap, nullptr);
+  s->context = new Mapping{s->data, size, fd, nullptr, 0};
+  s->shared_fd = fd;
+  return s;
 }
 
 void Storage::resize(size_t n) {

@@ -38,6 +38,7 @@ struct Storage {
   void (*release)(void*) = nullptr;        // foreign memory: called with `context` instead of freeing
   void* context = nullptr;
   Device device;
+  int shared_fd = -1;                      // memory that other processes may map too: its file
   bool resizable = true, inline_data = false;
 
   static constexpr size_t kHeader = 128;
@@ -46,6 +47,9 @@ struct Storage {
   // Keeps the common prefix. Shrinking leaves the block in place, since windows made before may reach beyond the new end, and gives
   // the pages no longer used back to the system.
   void resize(size_t nbytes);
+  // Moves the bytes to memory that child processes share and others can map by its file; nothing where they are there already.
+  void share();
+  static Storage* attach(int fd, size_t nbytes);  // shared bytes; takes over the file
   void ref() { rc.inc(); }
   void unref() {
     if (rc.dec()) destroy();

@@ -181,6 +181,26 @@ PyObject* s_repr(PyObject* self) {
   return PyUnicode_FromStringAndSize(text.data(), Py_ssize_t(text.size()));
 }
 PyObject* s_false(PyObject*, PyObject*) { Py_RETURN_FALSE; }
+PyObject* s_is_shared(PyObject* self, PyObject*) { return PyBool_FromLong(st(self)->shared_fd >= 0); }
+PyObject* s_share(PyObject* self, PyObject*) {
+  FL_TRY
+  st(self)->share();
+  Py_INCREF(self);
+  return self;
+  FL_CATCH(nullptr)
+}
+PyObject* s_shared_file(PyObject* self, PyObject*) { return PyLong_FromLong(st(self)->shared_fd); }
+PyObject* s_attach(PyObject*, PyObject* args) {
+  FL_TRY
+  int fd;
+  Py_ssize_t n;
+  if (!PyArg_ParseTuple(args, "in", &fd, &n)) return nullptr;
+  Storage* s = Storage::attach(fd, size_t(n));
+  PyObject* o = storage_object(s);
+  s->unref();
+  return o;
+  FL_CATCH(nullptr)
+}
 PyObject* s_sizeof(PyObject* self, PyObject*) { return PyLong_FromSize_t(st(self)->nbytes + sizeof(StorageObject)); }
 PyObject* s_cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(st(self)); }
 PyObject* s_is_cuda(PyObject*, void*) { Py_RETURN_FALSE; }
@@ -188,7 +208,7 @@ int s_buffer(PyObject* self, Py_buffer* view, int flags) {
   st(self)->resizable = false;
   return PyBuffer_FillInfo(view, self, st(self)->data ? st(self)->data : const_cast<char*>(""), Py_ssize_t(st(self)->nbytes), 0, flags);
 }
-PyMethodDef storage_methods[] = {{"nbytes", s_nbytes, METH_NOARGS, "The number of bytes."}, {"size", s_nbytes, METH_NOARGS, "The number of bytes."}, {"data_ptr", s_data_ptr, METH_NOARGS, "The address."}, {"element_size", s_element_size, METH_NOARGS, "1."}, {"resize_", s_resize, METH_O, "Changes the number of bytes, keeping the common prefix."}, {"clone", s_clone, METH_NOARGS, "A copy."}, {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."}, {"fill_", s_fill, METH_O, "Sets all bytes."}, {"copy_", s_copy, METH_VARARGS, "Takes over the bytes of a storage of the same size."}, {"is_shared", s_false, METH_NOARGS, "False: processes exchange copies."}, {"is_pinned", s_false, METH_VARARGS, "False without a GPU."}, {"share_memory_", s_cpu, METH_NOARGS, "self."}, {"untyped", s_cpu, METH_NOARGS, "self."}, {"__sizeof__", s_sizeof, METH_NOARGS}, {nullptr}};
+PyMethodDef storage_methods[] = {{"nbytes", s_nbytes, METH_NOARGS, "The number of bytes."}, {"size", s_nbytes, METH_NOARGS, "The number of bytes."}, {"data_ptr", s_data_ptr, METH_NOARGS, "The address."}, {"element_size", s_element_size, METH_NOARGS, "1."}, {"resize_", s_resize, METH_O, "Changes the number of bytes, keeping the common prefix."}, {"clone", s_clone, METH_NOARGS, "A copy."}, {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."}, {"fill_", s_fill, METH_O, "Sets all bytes."}, {"copy_", s_copy, METH_VARARGS, "Takes over the bytes of a storage of the same size."}, {"is_shared", s_is_shared, METH_NOARGS, "Whether other processes may see these bytes."}, {"is_pinned", s_false, METH_VARARGS, "False without a GPU."}, {"share_memory_", s_share, METH_NOARGS, "Moves the bytes to memory that processes share."}, {"_shared_file", s_shared_file, METH_NOARGS, "The file descriptor of shared memory; -1 without."}, {"_attach", s_attach, METH_VARARGS | METH_STATIC, "The storage of a shared file (descriptor, bytes); takes over the descriptor."}, {"untyped", s_cpu, METH_NOARGS, "self."}, {"__sizeof__", s_sizeof, METH_NOARGS}, {nullptr}};
 PyGetSetDef storage_getset[] = {{"device", s_device}, {"_cdata", s_cdata}, {"is_cuda", s_is_cuda}, {nullptr}};
 PySequenceMethods storage_sequence;
 PyMappingMethods storage_mapping;

@@ -668,6 +668,7 @@ PyObject* m_signed(PyObject* self, PyObject*) {
   return PyBool_FromLong(t != DType::Bool && t != DType::UInt8 && t != DType::UInt16 && t != DType::UInt32 && t != DType::UInt64);
 }
 PyObject* m_false(PyObject*, PyObject*) { Py_RETURN_FALSE; }
+PyObject* m_is_shared(PyObject* self, PyObject*) { return PyBool_FromLong(unwrap(self)->storage->shared_fd >= 0); }
 PyObject* m_storage(PyObject* self, PyObject*) { return storage_object(unwrap(self)->storage); }
 // Integers of an argument: one list or tuple, or several numbers in a row.
 Dims sizes_from(PyObject* const* args, Py_ssize_t n, const char* op) {
@@ -856,7 +857,7 @@ PyMethodDef tensor_methods[] = {
     {"is_conj", m_false, METH_NOARGS, "False: conjugates are computed at once."},
     {"is_neg", m_false, METH_NOARGS, "False: negatives are computed at once."},
     {"is_pinned", FAST(m_false), METH_VARARGS, "False without a GPU."},
-    {"is_shared", m_false, METH_NOARGS, "False: workers exchange copies."},
+    {"is_shared", m_is_shared, METH_NOARGS, "Whether other processes may see its memory: share_memory_()."},
     {"untyped_storage", m_storage, METH_NOARGS, "The bytes behind the tensor."},
     {"resize_", FAST(m_resize_), METH_FASTCALL | METH_KEYWORDS, "Gives self a new contiguous size, growing the storage if needed."},
     {"set_", FAST(m_set_), METH_VARARGS | METH_KEYWORDS, "Makes self a window on another storage."},

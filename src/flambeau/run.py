@@ -68,6 +68,29 @@ def install() -> None:
         sys.meta_path.insert(0, Finder())
 
 
+class _Installed:
+    """An object whose unpickling calls `_install_with_children`."""
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        return _install_with_children, ()
+
+
+def _install_with_children() -> None:
+    """install(), here and in processes that multiprocessing starts afresh (spawn, forkserver).
+
+    Such a child unpickles its preparation data before it imports the program.
+    """
+    from multiprocessing import spawn
+
+    install()
+    prepare = spawn.get_preparation_data
+
+    def get_preparation_data(name: str) -> dict[str, Any]:
+        return {"flambeau": _Installed(), **prepare(name)}
+
+    spawn.get_preparation_data = get_preparation_data
+
+
 _USAGE = "usage: python -m flambeau.run (script.py | -m module | -c code) [arguments ...]"
 
 
@@ -80,7 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE)
         sys.exit(0 if arguments else 2)
-    install()
+    _install_with_children()
     first, rest = arguments[0], arguments[1:]
     if first in ("-m", "-c"):
         if not rest:
@@ -103,4 +126,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from flambeau.run import main as run  # the module under its own name, by which children find it
+
+    run()
