@@ -81,6 +81,25 @@ def test_run_gives_programs_flambeau(tmp_path):
                                             "['a', '--b'] [0, 1, 2] True __main__ 2.0")
 
 
+def test_run_gives_spawned_processes_flambeau(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text("""
+import torch
+import torch.multiprocessing as mp
+
+def work(i, total):
+    loader = torch.utils.data.DataLoader(torch.arange(4.0), batch_size=2, num_workers=1, multiprocessing_context="spawn")
+    total += sum(batch.sum() for batch in loader)
+
+if __name__ == "__main__":
+    total = torch.zeros(1)
+    mp.spawn(work, (total,), nprocs=1)
+    print(total.item())
+""")
+    result = python("-m", "flambeau.run", str(script))
+    assert result.stdout == "6.0\n", result.stderr
+
+
 def test_run_code_and_errors(tmp_path):
     result = python("-m", "flambeau.run", "-c", "import torch; print(torch.__name__)")
     assert result.stdout == "flambeau\n", result.stderr

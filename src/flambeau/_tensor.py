@@ -496,7 +496,13 @@ class _Methods:
         raise RuntimeError("Cannot access accelerator device when none is available.")
 
     def share_memory_(self) -> Tensor:
-        """The tensor itself; processes exchange copies."""
+        """Moves its memory to where child processes see writes to it, and returns itself.
+
+        >>> torch.ones(2).share_memory_().is_shared()
+        True
+        """
+        import flambeau.multiprocessing  # noqa: F401  its pickler sends shared memory as such
+        self.untyped_storage().share_memory_()
         return self
 
     def is_same_size(self, other: Tensor) -> bool:

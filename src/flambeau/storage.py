@@ -174,20 +174,21 @@ class TypedStorage:
         return self._untyped_storage.data_ptr()
 
     def is_shared(self) -> bool:
-        """False: processes exchange copies."""
-        return False
+        """Whether other processes may see these elements."""
+        return self._untyped_storage.is_shared()
 
     def is_pinned(self, device: Any = None) -> bool:
         """False without a GPU."""
         return False
 
     def share_memory_(self) -> TypedStorage:
-        """The storage itself."""
+        """Moves the elements to memory that processes share, and returns itself."""
+        self._untyped_storage.share_memory_()
         return self
 
     @classmethod
     def _new_shared(cls, size: int, device: Any = None) -> TypedStorage:
-        return cls(size)
+        return cls(size).share_memory_()
 
     def pickle_storage_type(self) -> str:
         """The name that files know this kind of storage by."""
@@ -323,7 +324,7 @@ class _LegacyStorage(metaclass=_StorageType):
 
     @classmethod
     def _new_shared(cls, size: int, device: Any = None) -> TypedStorage:
-        return TypedStorage(size, dtype=cls.dtype)
+        return TypedStorage(size, dtype=cls.dtype).share_memory_()
 
 
 _storage_types: dict[str, Any] = {}

@@ -1,6 +1,7 @@
 """Python's multiprocessing, with spawn(): the same function in several processes.
 
-Tensors travel by value: a tensor sent through a queue or pipe arrives as a copy.
+A tensor that is sent to a process, through a queue or as an argument, moves to memory that both share: what one
+writes the other sees. The sender has to live until the receiver has opened it.
 """
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import multiprocessing
 from multiprocessing import *  # noqa: F403
 from typing import Any
 
+from flambeau.multiprocessing import reductions
 from flambeau.multiprocessing.spawn import (
     ProcessContext,
     ProcessExitedException,
@@ -21,7 +23,7 @@ __all__ = [*multiprocessing.__all__, "ProcessContext", "ProcessExitedException",
            "SpawnContext", "spawn", "start_processes", "set_sharing_strategy", "get_sharing_strategy",
            "get_all_sharing_strategies"]
 
-_sharing_strategy = "file_system"
+_sharing_strategy = "file_descriptor"
 
 
 def get_all_sharing_strategies() -> set[str]:
@@ -30,7 +32,7 @@ def get_all_sharing_strategies() -> set[str]:
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Accepted; tensors are sent by value whatever it is."""
+    """Accepted; tensors are sent by the descriptor of an unnamed file whatever it is."""
     global _sharing_strategy
     if new_strategy not in get_all_sharing_strategies():
         raise AssertionError(f"unknown sharing strategy {new_strategy!r}")
@@ -44,3 +46,6 @@ def get_sharing_strategy() -> str:
 
 def __getattr__(name: str) -> Any:
     return getattr(multiprocessing, name)
+
+
+reductions.init_reductions()
