@@ -13,7 +13,7 @@ namespace fl::cpu {
 // integers).
 enum class Reduce : uint8_t {
   Sum,           // any -> any; Bool out is the logical or; empty: 0
-  Nansum,        // as Sum, NaN counts as 0 (complex: an element with a NaN part counts as 0)
+  Nansum,        // as Sum, NaN counts as 0; not complex
   Mean,          // any -> floating or complex; Sum / count; empty: NaN
   Prod,          // any -> any; Bool out is the logical and; empty: 1
   Amax,          // out = in; not complex, not UInt16..64 (nor are the other extrema); NaN wins; empty: not allowed

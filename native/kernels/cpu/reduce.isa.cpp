@@ -22,7 +22,7 @@ struct Dim {
 struct Job {
   const Fold* fold;
   FoldContext context;
-  Loop prepare;             // what follows the conversion in place (|z|, NaN to 0), or null
+  Loop prepare;             // what follows the conversion in place (|z|), or null
   DType source, converted;  // converted: the type before `prepare`
   bool direct;              // elements are used where they lie
   int64_t source_size, element_size, converted_size;
@@ -286,15 +286,6 @@ void magnitudes(int64_t n, char* const* ptrs, const int64_t*, const void*) {  //
                             : T(__builtin_hypot(double(z[2 * i]), double(z[2 * i + 1])));
 }
 
-template <class T, int Parts>
-void nan_to_zero(int64_t n, char* const* ptrs, const int64_t*, const void*) {
-  T* x = (T*)ptrs[0];
-  for (int64_t i = 0; i < n; ++i) {
-    bool nan = x[i * Parts] != x[i * Parts] || x[i * Parts + Parts - 1] != x[i * Parts + Parts - 1];
-    for (int k = 0; k < Parts; ++k) x[i * Parts + k] = nan ? T(0) : x[i * Parts + k];
-  }
-}
-
 // The type arithmetic on `t` happens in.
 DType arithmetic_type(DType t) {
   if (is_reduced_float(t)) return DType::Float32;
@@ -319,12 +310,6 @@ void choose(Job& job, Reduce op, DType in, DType out) {
       type = arithmetic_type(out);
       if (op != Reduce::Prod && type == DType::Int64 && (in == DType::Bool || in == DType::UInt8)) type = in;
       job.fold = sum_fold(op, type, job.context);
-      if (op == Reduce::Nansum && is_differentiable(in))
-        job.prepare = type == DType::Float32      ? nan_to_zero<float, 1>
-                      : type == DType::Float64    ? nan_to_zero<double, 1>
-                      : type == DType::Complex64  ? nan_to_zero<float, 2>
-                      : type == DType::Complex128 ? nan_to_zero<double, 2>
-                                                  : nullptr;
       break;
     case Reduce::Any:
     case Reduce::All:
@@ -426,7 +411,7 @@ void run(const ReduceDesc& d, Reduce op, char* out, char* out2, const int64_t* o
       if (s < along) along = s;
     }
     // Many results of a few elements each: gathered, so that neighbours share vectors.
-    const bool tiny = job.n <= (positional(op) ? 32 : 8) && job.results >= 64 && !adds(op);
+    const bool tiny = job.n <= (positional(op) ? 32 : 8) && job.results >= 64 && !(adds(op) && job.direct);
     if (tiny) {
       by_columns(job);
       return;

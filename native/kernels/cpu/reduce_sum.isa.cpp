@@ -24,6 +24,13 @@ struct Sum {
   }
 };
 template <class X>
+struct SumNumbers : Sum<X> {  // NaN counts for nothing
+  template <class V>
+  V map(V v) const {
+    return v == v ? v : V{};
+  }
+};
+template <class X>
 struct SumAbs : Sum<X> {
   template <class V>
   V map(V v) const {
@@ -274,7 +281,7 @@ const Fold* norm_fold(const FoldContext& c) {
 }  // namespace
 
 const Fold* sum_fold(Reduce op, DType compute, const FoldContext& c) {
-  bool prod = op == Reduce::Prod;
+  const bool prod = op == Reduce::Prod, nan = op == Reduce::Nansum;
   if (op == Reduce::Norm) return compute == DType::Float32 ? norm_fold<float>(c) : norm_fold<double>(c);
   switch (compute) {
     case DType::Bool:
@@ -283,9 +290,11 @@ const Fold* sum_fold(Reduce op, DType compute, const FoldContext& c) {
     case DType::Int64:
       return prod ? &Folded<Prod<uint64_t>>::fold : &Folded<Sum<uint64_t>>::fold;
     case DType::Float32:
-      return prod ? &Folded<Prod<float>>::fold : &Folded<Sum<float>>::fold;
+      return prod ? &Folded<Prod<float>>::fold : nan ? &Folded<SumNumbers<float>>::fold
+                                                     : &Folded<Sum<float>>::fold;
     case DType::Float64:
-      return prod ? &Folded<Prod<double>>::fold : &Folded<Sum<double>>::fold;
+      return prod ? &Folded<Prod<double>>::fold : nan ? &Folded<SumNumbers<double>>::fold
+                                                      : &Folded<Sum<double>>::fold;
     case DType::Complex64:
       return prod ? &ComplexProd<float>::fold : &Folded<Sum<float>, 2>::fold;
     default:
