@@ -103,6 +103,8 @@ if __name__ == "__main__":
 def test_run_code_and_errors(tmp_path):
     result = python("-m", "flambeau.run", "-c", "import torch; print(torch.__name__)")
     assert result.stdout == "flambeau\n", result.stderr
+    result = python("-m", "flambeau.run", "-c", "import importlib.metadata as m, torch; print(m.version('torch') == torch.__version__)")
+    assert result.stdout == "True\n", result.stderr
     result = python("-m", "flambeau.run", "-c", "import torch.no_such_module")
     assert result.returncode == 1 and "No module named 'torch.no_such_module'" in result.stderr
     assert python("-m", "flambeau.run", str(tmp_path / "none.py")).returncode == 2

@@ -119,3 +119,28 @@ def test_operators_by_qualified_name():
     with pytest.raises(AttributeError, match="'aten' object has no attribute 'nothing'"):
         aten.nothing()
     assert torch.torch is torch
+
+
+def test_checks():
+    torch._check(True)
+    torch._assert(1 + 1 == 2, "fine")
+    for check, error in [(torch._check, RuntimeError), (torch._check_value, ValueError), (torch._check_index, IndexError)]:
+        with pytest.raises(error, match="7 is odd"):
+            check(False, lambda: "7 is odd")
+    with pytest.raises(AssertionError, match="wrong"):
+        torch._assert(False, "wrong")
+    with pytest.raises(TypeError, match="dtype torch.bool"):
+        torch._check_tensor_all(torch.ones(2))
+
+
+def test_names_that_libraries_reach_for():
+    assert torch.torch is torch and torch.functional.einsum is torch.einsum
+    assert "threads" in torch.__config__.show() and "get_num_threads" in torch.__config__.parallel_info()
+    compiled = torch.compile(torch.nn.Linear(1, 1))
+    assert isinstance(compiled, torch._dynamo.OptimizedModule) and torch._dynamo.eval_frame.OptimizedModule is type(compiled)
+    before = torch._dynamo.config.cache_size_limit
+    with torch._dynamo.config.patch(cache_size_limit=before + 1):
+        assert torch._dynamo.config.cache_size_limit == before + 1
+    assert torch._dynamo.config.cache_size_limit == before
+    choose = torch._jit_internal.boolean_dispatch("flag", 1, False, lambda x, flag=False: "yes", lambda x, flag=False: "no", "m", "f")
+    assert [choose(0), choose(0, True), choose(0, flag=True)] == ["no", "yes", "yes"]

@@ -13,7 +13,7 @@ import types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
 _NAMES = {"torch": "flambeau", "torchvision": "flambeau.vision"}
@@ -46,6 +46,16 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         parent, _, last = name.rpartition(".")
         value = getattr(sys.modules.get(parent), last, None)
         return value if isinstance(value, types.ModuleType) else None
+
+    @staticmethod
+    def find_distributions(context: Any = None) -> Iterator[Any]:
+        """The packages that `importlib.metadata` finds under PyTorch's names: programs ask for their versions."""
+        from ._distribution import StandIn
+
+        wanted = getattr(context, "name", None)
+        for name in _NAMES:
+            if wanted is None or wanted.lower() == name:
+                yield StandIn(name)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
         module = self._module(_target(spec.name) or "")

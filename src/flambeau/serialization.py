@@ -21,13 +21,16 @@ from ._file_writer import Writer, public_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import IO, Any
+    from typing import IO, Any, TypeAlias
 
 __all__ = ["SourceChangeWarning", "register_package", "save", "load", "clear_safe_globals", "get_safe_globals",
            "add_safe_globals", "safe_globals", "get_unsafe_globals_in_checkpoint", "get_default_mmap_options",
            "set_default_mmap_options"]
 
 DEFAULT_PROTOCOL = 2
+# for annotations in programs
+FILE_LIKE: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
+MAP_LOCATION: TypeAlias = "Callable[[Any, str], Any] | torch.device | str | dict[str, str] | None"
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 _ALIGNMENT = 64

@@ -6,7 +6,7 @@ from typing import Any
 import flambeau as torch
 from flambeau.distributions import constraints
 from flambeau.distributions.distribution import Distribution
-from flambeau.distributions.transforms import _sum_rightmost
+from flambeau.distributions.utils import _sum_rightmost
 
 __all__ = ["Independent"]
 

@@ -34,7 +34,7 @@ from flambeau.distributions.one_hot_categorical import OneHotCategorical
 from flambeau.distributions.pareto import Pareto
 from flambeau.distributions.poisson import Poisson
 from flambeau.distributions.transformed_distribution import TransformedDistribution
-from flambeau.distributions.transforms import _sum_rightmost
+from flambeau.distributions.utils import _sum_rightmost
 from flambeau.distributions.uniform import Uniform
 from flambeau.distributions.utils import euler_constant
 

@@ -7,7 +7,8 @@ import flambeau as torch
 from flambeau.distributions import constraints
 from flambeau.distributions.distribution import Distribution
 from flambeau.distributions.independent import Independent
-from flambeau.distributions.transforms import ComposeTransform, Transform, _sum_rightmost
+from flambeau.distributions.transforms import ComposeTransform, Transform
+from flambeau.distributions.utils import _sum_rightmost
 
 __all__ = ["TransformedDistribution"]
 

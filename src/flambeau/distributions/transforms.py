@@ -8,18 +8,13 @@ from typing import Any, Sequence
 
 import flambeau as torch
 from flambeau.distributions import constraints
-from flambeau.distributions.utils import lazy_property, tril_matrix_to_vec, vec_to_tril_matrix
+from flambeau.distributions.utils import _sum_rightmost, lazy_property, tril_matrix_to_vec, vec_to_tril_matrix
 
 __all__ = ["AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
            "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
            "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftplusTransform",
            "TanhTransform", "SoftmaxTransform", "StackTransform", "StickBreakingTransform", "Transform",
            "identity_transform"]
-
-
-def _sum_rightmost(value: Any, dim: int) -> Any:
-    """The sum over the last dim dimensions."""
-    return value if dim == 0 else value.reshape(value.shape[:value.dim() - dim] + (-1,)).sum(-1)
 
 
 class Transform:

@@ -16,6 +16,11 @@ def _standard_normal(shape: Any, dtype: Any, device: Any) -> Any:
     return torch.empty(shape, dtype=dtype, device=device).normal_()
 
 
+def _sum_rightmost(value: Any, dim: int) -> Any:
+    """The sum over the last dim dimensions."""
+    return value if dim == 0 else value.reshape(value.shape[:value.dim() - dim] + (-1,)).sum(-1)
+
+
 def broadcast_all(*values: Any) -> tuple:
     """Numbers and tensors as tensors of one shape; numbers take the type of the first tensor, or the default type.
 

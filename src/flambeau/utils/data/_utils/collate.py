@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import collections.abc
+import re
 from collections.abc import Callable
 from typing import Any
 
 import flambeau as torch
 
+np_str_obj_array_pattern = re.compile(r"[SaUO]")  # kinds of array elements that no tensor holds
 default_collate_err_msg_format = ("default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
                                   "found {}")
 

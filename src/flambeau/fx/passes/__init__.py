@@ -1,0 +1,4 @@
+"""Passes over graphs."""
+from flambeau.fx.passes import shape_prop
+
+__all__ = ["shape_prop"]
