@@ -12,6 +12,7 @@ namespace fl {
 
 PythonHooks python_hooks;
 thread_local ThreadState* thread_state_ptr __attribute__((tls_model("initial-exec"))) = nullptr;
+void (*settle)() = nullptr;
 ThreadState* make_thread_state() {
   static thread_local ThreadState state;
   return thread_state_ptr = &state;

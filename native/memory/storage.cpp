@@ -26,7 +26,25 @@ Storage* Storage::wrap(void* data, size_t nbytes, void (*release)(void*), void* 
   return s;
 }
 
+Storage* Storage::promised(size_t nbytes, Promise* by, uint32_t id) {
+  Storage* s = new (allocate(kHeader)) Storage;
+  s->nbytes = nbytes;
+  s->own_block = kHeader;
+  s->promise = by;
+  s->promise_id = id;
+  ++live_storages;
+  return s;
+}
+
+void Storage::deliver(void* block) {
+  data = block;
+  capacity = nbytes;
+  promise = nullptr;
+  storage_bytes += int64_t(nbytes);
+}
+
 void Storage::free_data() {
+  if (promise) return promise->drop(promise_id);
   storage_bytes -= int64_t(nbytes);
   if (inline_data) return;
   if (release) release(context);
@@ -113,6 +131,7 @@ Storage* Storage::attach(int fd, size_t nbytes) {
 
 void Storage::resize(size_t n) {
   if (n == nbytes) return;
+  bytes();
   FL_CHECK(resizable, "resize: Trying to resize storage that is not resizable");
   size_t room = inline_data ? own_block - kHeader : capacity;
   if (n <= room) {

@@ -28,6 +28,13 @@ const char* device_type_name(DeviceType t);
 Device parse_device(const std::string& text);  // "cpu", "cuda:1"; RuntimeError otherwise
 std::string device_name(Device d);
 
+struct Storage;
+// Who owes a storage its bytes (capture/).
+struct Promise {
+  virtual void keep() = 0;             // delivers them, to every storage that waits
+  virtual void drop(uint32_t id) = 0;  // the storage is gone, nobody wants them any more
+};
+
 struct Storage {
   RefCount rc;
   uint32_t version = 0;
@@ -37,6 +44,8 @@ struct Storage {
   size_t own_block = 0;                    // size of the header's block: kHeader, plus the bytes when they live in it
   void (*release)(void*) = nullptr;        // foreign memory: called with `context` instead of freeing
   void* context = nullptr;
+  Promise* promise = nullptr;              // while the bytes are still to be computed; data is null then
+  uint32_t promise_id = 0;
   Device device;
   int shared_fd = -1;                      // memory that other processes may map too: its file
   bool resizable = true, inline_data = false;
@@ -44,6 +53,12 @@ struct Storage {
   static constexpr size_t kHeader = 128;
   static Storage* make(size_t nbytes);                                       // uninitialised bytes
   static Storage* wrap(void* data, size_t nbytes, void (*release)(void*), void* context);
+  static Storage* promised(size_t nbytes, Promise* by, uint32_t id);
+  void deliver(void* block);  // of nbytes, from allocate()
+  void* bytes() {
+    if (!data && promise) promise->keep();
+    return data;
+  }
   // Keeps the common prefix. Shrinking leaves the block in place, since windows made before may reach beyond the new end, and gives
   // the pages no longer used back to the system.
   void resize(size_t nbytes);

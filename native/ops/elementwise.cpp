@@ -27,7 +27,13 @@ static Dims common_shape(const Value* v, int n) {
   return sizes;
 }
 
-void elementwise(Call& c, cpu::Loop loop, DType loop_out, DType out_dtype, const Value* inputs, const DType* loop_in, int n, const void* params, double ns) {
+bool (*note_elementwise)(Call&, cpu::Loop, DType, DType, const Value*, const DType*, int, const void*, size_t, double) = nullptr;
+
+void elementwise(Call& c, cpu::Loop loop, DType loop_out, DType out_dtype, const Value* inputs, const DType* loop_in, int n, const void* params, size_t params_size,
+                 double ns) {
+  if (__builtin_expect(thread_state().doors & kDoorCapture, 0) && c.mode == Mode::Functional &&
+      note_elementwise(c, loop, loop_out, out_dtype, inputs, loop_in, n, params, params_size, ns))
+    return;
   Dims sizes = common_shape(inputs, n), strides;
   bool permuted = result_strides(sizes, inputs, n, strides);
   const Tensor& out = c.result(sizes, out_dtype, permuted ? &strides : nullptr, false);
@@ -73,7 +79,7 @@ void unary(Call& c, cpu::Unary op, Kind kind, const Value* params, int nparams) 
     char* ptr[2] = {y.bytes(), x.bytes()};
     return loop(x.numel(), ptr, st, packed);
   }
-  elementwise(c, loop, loop_out, out, c.args, &compute, 1, packed, cpu::cost(op, compute));
+  elementwise(c, loop, loop_out, out, c.args, &compute, 1, packed, size_t(nparams) * item_size(compute), cpu::cost(op, compute));
 }
 
 void binary(Call& c, cpu::Binary op, Kind kind, const Value& a, const Value& b, const Value* params, int nparams) {
@@ -115,7 +121,7 @@ void binary(Call& c, cpu::Binary op, Kind kind, const Value& a, const Value& b, 
   DType in_types[2] = {compute, compute};
   bool compare = cpu::result(op) == cpu::Result::Bool;
   Params p;
-  elementwise(c, loop, compare ? DType::Bool : compute, compare ? DType::Bool : t, in, in_types, 2, p.pack(params, nparams, compute), cpu::cost(op, compute));
+  elementwise(c, loop, compare ? DType::Bool : compute, compare ? DType::Bool : t, in, in_types, 2, p.pack(params, nparams, compute), size_t(nparams) * item_size(compute), cpu::cost(op, compute));
 }
 
 void ternary(Call& c, cpu::Ternary op, Kind kind, const Value& x, const Value& y, const Value& z, const Value* params, int nparams) {
@@ -125,7 +131,7 @@ void ternary(Call& c, cpu::Ternary op, Kind kind, const Value& x, const Value& y
   if (!loop) not_offered(c.op, t);
   DType in_types[3] = {compute, compute, compute};
   Params p;
-  elementwise(c, loop, compute, t, in, in_types, 3, p.pack(params, nparams, compute), cpu::cost(op, compute));
+  elementwise(c, loop, compute, t, in, in_types, 3, p.pack(params, nparams, compute), size_t(nparams) * item_size(compute), cpu::cost(op, compute));
 }
 
 }  // namespace fl

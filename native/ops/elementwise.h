@@ -27,7 +27,11 @@ void unary(Call& c, cpu::Unary op, Kind kind, const Value* params = nullptr, int
 void binary(Call& c, cpu::Binary op, Kind kind, const Value& a, const Value& b, const Value* params = nullptr, int nparams = 0);
 void ternary(Call& c, cpu::Ternary op, Kind kind, const Value& x, const Value& y, const Value& z, const Value* params = nullptr, int nparams = 0);
 // Any loop over inputs that are already understood: allocates the result and runs.
-void elementwise(Call& c, cpu::Loop loop, DType loop_out, DType out, const Value* inputs, const DType* loop_in, int n, const void* params, double ns);
+void elementwise(Call& c, cpu::Loop loop, DType loop_out, DType out, const Value* inputs, const DType* loop_in, int n, const void* params, size_t params_size, double ns);
+
+// The capture door: true if the call has been noted, to be run later. Installed by capture/.
+extern bool (*note_elementwise)(Call& c, cpu::Loop loop, DType loop_out, DType out, const Value* inputs, const DType* loop_in, int n, const void* params,
+                                size_t params_size, double ns);
 
 namespace ops {
 inline Tensor operator*(const Tensor& a, const Value& b) { return mul(a, b); }

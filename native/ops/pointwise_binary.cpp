@@ -207,7 +207,7 @@ static void pow_forward(Call& c) {
     if (fits && loop && t != DType::Bool) {
       ScalarBits bits = scalar_bits(b, compute);
       Value x = a;
-      return elementwise(c, loop, compute, t, &x, &compute, 1, bits.bytes, cpu::cost(cpu::Unary::PowScalar, compute));
+      return elementwise(c, loop, compute, t, &x, &compute, 1, bits.bytes, sizeof bits, cpu::cost(cpu::Unary::PowScalar, compute));
     }
   }
   binary(c, cpu::Binary::Pow, Kind::Same, a, b);

@@ -154,7 +154,7 @@ Record where{{.schema = {"where.self(Tensor condition, Tensor self, Tensor other
                 FL_CHECK(ct == DType::Bool || ct == DType::UInt8, "where expected condition to be a boolean tensor, but got a tensor with dtype ", scalar_type_name(ct));
                 Value in[3] = {c.arg(0), c.arg(1), c.arg(2)};
                 DType t = promoted(Kind::Same, in + 1, 2), types[3] = {DType::Bool, t, t};
-                elementwise(c, cpu::pointwise_kernels().ternary[int(cpu::Ternary::Where)][int(t)], t, t, in, types, 3, nullptr, cpu::cost(cpu::Ternary::Where, t));
+                elementwise(c, cpu::pointwise_kernels().ternary[int(cpu::Ternary::Where)][int(t)], t, t, in, types, 3, nullptr, 0, cpu::cost(cpu::Ternary::Where, t));
               },
               .gradient = [](Grad& G) {
                 Tensor mask = G.in(0), zero = zeros_like_sizes({}, G.grad().dtype());
@@ -186,7 +186,7 @@ static void clamp_forward(Call& c) {
   size_t item = item_size(compute);
   std::memcpy(params, scalar_bits(lo.is_none() ? hi : lo, compute).bytes, item);
   if (!lo.is_none() && !hi.is_none()) std::memcpy(params + item, scalar_bits(hi, compute).bytes, item);
-  elementwise(c, loop, compute, t, c.args, &compute, 1, params, cpu::cost(op, compute));
+  elementwise(c, loop, compute, t, c.args, &compute, 1, params, sizeof params, cpu::cost(op, compute));
 }
 static void clamp_gradient(Grad& G) {
   const Tensor& g = G.grad();
@@ -477,7 +477,7 @@ Record nan_to_num{{.schema = {"nan_to_num(Tensor self, float? nan=None, float? p
                      if (!is_differentiable(t)) {
                        Value in(c.tensor(0));
                        DType same = t;
-                       return elementwise(c, cpu::pointwise_kernels().cast[int(t)][int(t)], t, t, &in, &same, 1, nullptr, 0.1);
+                       return elementwise(c, cpu::pointwise_kernels().cast[int(t)][int(t)], t, t, &in, &same, 1, nullptr, 0, 0.1);
                      }
                      double big = t == DType::Float16 ? 65504.0 : t == DType::BFloat16         ? 3.38953138925153547590e38
                                                               : real_type(t) == DType::Float32 ? double(std::numeric_limits<float>::max())
@@ -518,7 +518,7 @@ Record polygamma{{.schema = {"polygamma(int n, Tensor self) -> Tensor"},
                     cpu::Loop loop = cpu::pointwise_kernels().unary[int(cpu::Unary::Polygamma)][int(compute)];
                     if (!loop) not_offered(c.op, t);
                     ScalarBits bits = scalar_bits(n, compute);
-                    elementwise(c, loop, compute, t, &x, &compute, 1, bits.bytes, cpu::cost(cpu::Unary::Polygamma, compute));
+                    elementwise(c, loop, compute, t, &x, &compute, 1, bits.bytes, sizeof bits, cpu::cost(cpu::Unary::Polygamma, compute));
                   },
                   .gradient = [](Grad& G) {
                     G.set(1, G.grad() * polygamma(G.arg(0).integer() + 1, G.in(1)));

@@ -198,6 +198,17 @@ void autocast_call(Call& c) {
   dispatch(c);
 }
 
+// The capture door. Elementwise calls are put off further on (elementwise.cpp); what others read or overwrite is computed now.
+void capture_call(const Call& c) {
+  if (c.mode != Mode::Functional) return settle();
+  if (c.op.flags & (kElementwise | kComposite | kViewOp)) return;
+  bool owed = false;
+  for_each_tensor(c, [&](int, TensorImpl* t) {
+    owed |= t->storage->promise != nullptr;
+  });
+  if (owed) settle();
+}
+
 void set_multi_view(const Tensor& t) {
   if (t->base && t->origin == Origin::Plain) t->origin = Origin::MultiOutput;
 }
@@ -254,7 +265,10 @@ void dispatch(Call& c) {
     std::memset(c.preset, 0, sizeof c.preset);
     c.preset[0] = c.args[0].t;
   }
-  if (__builtin_expect(ts.doors & kDoorAutocast, 0) && c.op.autocast != Autocast::Plain) return autocast_call(c);
+  if (__builtin_expect(ts.doors, 0)) {
+    if (ts.doors & kDoorAutocast && c.op.autocast != Autocast::Plain) return autocast_call(c);
+    if (ts.doors & kDoorCapture) capture_call(c);
+  }
   if (ts.grad_enabled && !(c.op.flags & (kNoGrad | kComposite))) {
     bool needs[kMaxArgs], any = false;
     for (int k = 0; k < c.nargs; ++k) {

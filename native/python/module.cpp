@@ -1,5 +1,6 @@
 // The extension module flambeau._C: puts the parts together; process-wide settings.
 #include "autograd/node.h"
+#include "capture/fusion.h"
 #include "python/binding.h"
 
 #include "base/parallel.h"
@@ -175,11 +176,24 @@ PyObject* add_methods(PyObject*, PyObject* dict) {
 }
 
 #define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f))
+PyObject* begin_fusion_(PyObject*, PyObject*) {
+  begin_fusion();
+  Py_RETURN_NONE;
+}
+PyObject* end_fusion_(PyObject*, PyObject*) {
+  FL_TRY
+  end_fusion();
+  Py_RETURN_NONE;
+  FL_CATCH(nullptr)
+}
+
 PyMethodDef functions[] = {
     {"get_default_dtype", get_default_dtype, METH_NOARGS, "The floating type of new tensors."},
     {"_set_default_dtype", set_default_dtype_, METH_O, "Sets it."},
     {"get_num_threads", get_threads, METH_NOARGS, "Threads that one operation may use."},
     {"set_num_threads", set_threads, METH_O, "Sets their number."},
+    {"_begin_fusion", begin_fusion_, METH_NOARGS, "A compiled function begins: elementwise calls are put off (capture/fusion.h)."},
+    {"_end_fusion", end_fusion_, METH_NOARGS, "It ends: what is still owed is computed."},
     {"_isa", isa_level, METH_NOARGS, "The instruction set of the kernels in use."},
     {"promote_types", promote, METH_VARARGS, "The smallest type that holds both."},
     {"result_type", result_type, METH_VARARGS, "The type of an operation between the arguments."},
@@ -205,6 +219,7 @@ PyMODINIT_FUNC PyInit__C() {
   using namespace fl::py;
   PyObject* m = PyModule_Create(&definition);
   if (!m) return nullptr;
+  fl::install_fusion();
   fl::unlock_interpreter = []() -> void* {
     return PyEval_SaveThread();
   };

@@ -30,6 +30,7 @@ struct Columns {
   }
   // Starts with the parameters.
   bool start(PyObject* list) {
+    before_write();
     if (thread_state().grad_enabled || !PyList_Check(list) || !(n = PyList_GET_SIZE(list))) return false;
     params.resize(n);
     sizes.resize(n);

@@ -17,7 +17,11 @@ struct StorageObject {
   PyObject_HEAD Storage* s;
 };
 PyTypeObject StorageType = {PyVarObject_HEAD_INIT(nullptr, 0)};
-Storage*& st(PyObject* o) { return reinterpret_cast<StorageObject*>(o)->s; }
+Storage*& st(PyObject* o) {
+  Storage*& s = reinterpret_cast<StorageObject*>(o)->s;
+  if (s) s->bytes();
+  return s;
+}
 
 void storage_dealloc(PyObject* self) {
   if (st(self)) st(self)->unref();

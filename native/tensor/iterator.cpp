@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/unlock.h"
 #include "kernels/cpu/index.h"
+#include "tensor/modes.h"
 
 namespace fl {
 
@@ -352,6 +353,7 @@ Tensor contiguous_of(const Tensor& t) {
 }
 
 void add_in_place(const Tensor& dst, const Tensor& src) {
+  before_write();
   DType t = dst.dtype(), loop = is_reduced_float(t) ? DType::Float32 : t;
   cpu::Loop add = cpu::pointwise_kernels().binary[int(cpu::Binary::Add)][int(loop)];
   if (loop == t && src.dtype() == t && dst.is_contiguous() && src.is_contiguous() && dst.sizes() == src.sizes() && dst.numel() < 4096) {

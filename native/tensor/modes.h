@@ -18,12 +18,20 @@ struct ThreadState {
 };
 constexpr uint8_t kDoorAutocast = 1, kDoorCapture = 2, kDoorTransform = 4;
 
+// Computes what the capture door has put off on this thread. Installed by capture/.
+extern void (*settle)();
+
 // One pointer of thread-local state: larger initial-exec TLS fails in a module loaded at run time.
 extern thread_local ThreadState* thread_state_ptr __attribute__((tls_model("initial-exec")));
 ThreadState* make_thread_state();
 inline ThreadState& thread_state() {
   ThreadState* s = thread_state_ptr;
   return *(__builtin_expect(s != nullptr, 1) ? s : make_thread_state());
+}
+
+// To be called before memory that tensors share is written other than through an operator: what has been put off still reads it.
+inline void before_write() {
+  if (__builtin_expect(thread_state().doors & kDoorCapture, 0)) settle();
 }
 
 struct GradModeGuard {

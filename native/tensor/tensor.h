@@ -75,7 +75,11 @@ struct TensorImpl {
   void destroy();
   TensorExtra& more() { return *(extra ? extra : extra = new TensorExtra); }
   uint32_t& version() { return extra && extra->version ? extra->version->value : storage->version; }
-  char* bytes() const { return static_cast<char*>(storage->data) + offset * int64_t(item_size(dtype)); }
+  char* bytes() const {
+    void* p = storage->data;
+    if (__builtin_expect(!p, 0)) p = storage->bytes();
+    return static_cast<char*>(p) + offset * int64_t(item_size(dtype));
+  }
 };
 
 // Whether results follow a channels-last input. Stricter than is_channels_last where sizes of 1 make the order ambiguous.

@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau as torch
+from flambeau._C import _begin_fusion, _end_fusion
 
 __all__ = ["OptimizedModule"]
 
@@ -19,11 +20,15 @@ class OptimizedModule(torch.nn.Module):
         self.training = mod.training
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._orig_mod(*args, **kwargs)
+        _begin_fusion()
+        try:
+            return self._orig_mod(*args, **kwargs)
+        finally:
+            _end_fusion()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """forward of the original."""
-        return self._orig_mod(*args, **kwargs)
+        return self(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name == "_orig_mod":
