@@ -77,7 +77,7 @@ def test_run_gives_programs_flambeau(tmp_path):
     (tmp_path / "helper.py").write_text("import torch\nvalue = torch.arange(3).tolist()\n")
     result = python("-m", "flambeau.run", str(script), "a", "--b")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split("\n")[0] == ("flambeau flambeau.nn flambeau.optim.sgd flambeau.vision.transforms "
+    assert result.stdout.split("\n")[0] == ("torch torch.nn torch.optim.sgd torchvision.transforms "
                                             "['a', '--b'] [0, 1, 2] True __main__ 2.0")
 
 
@@ -102,7 +102,7 @@ if __name__ == "__main__":
 
 def test_run_code_and_errors(tmp_path):
     result = python("-m", "flambeau.run", "-c", "import torch; print(torch.__name__)")
-    assert result.stdout == "flambeau\n", result.stderr
+    assert result.stdout == "torch\n", result.stderr
     result = python("-m", "flambeau.run", "-c", "import importlib.metadata as m, torch; print(m.version('torch') == torch.__version__)")
     assert result.stdout == "True\n", result.stderr
     result = python("-m", "flambeau.run", "-c", "import torch.no_such_module")

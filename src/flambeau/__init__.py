@@ -80,7 +80,7 @@ def __getattr__(name: str):
             return value
     if name == "__all__":
         return sorted(known for known in {*globals(), *_LAZY_NAMES, *_OPERATORS} if not known.startswith("_"))
-    raise AttributeError(f"module 'flambeau' has no attribute '{name}'")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def _early_type(name: str):

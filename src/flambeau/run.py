@@ -1,7 +1,7 @@
 """`python -m flambeau.run script.py ...`: run a program in which `import torch` means flambeau.
 
-`torch` and its sub-modules become flambeau's, `torchvision` becomes `flambeau.vision`. `-m module` and `-c code` work
-as with Python itself. A program can also call `install()` before its imports.
+`torch` and its sub-modules become flambeau's, `torchvision` becomes `flambeau.vision`, and the modules bear those names, so
+that classes print as PyTorch's do and programs that look at names find them. `-m module` and `-c code` work as with Python itself. A program can also call `install()` before its imports.
 """
 from __future__ import annotations
 
@@ -25,11 +25,50 @@ def _target(name: str) -> str | None:
     return _NAMES[head] + dot + rest if head in _NAMES else None
 
 
+def _public(name: str) -> str | None:
+    """PyTorch's name for one of our modules; None for internals."""
+    for theirs, ours in reversed(_NAMES.items()):
+        if name == ours or name.startswith(ours + "."):
+            rest = name[len(ours):]
+            return None if rest.startswith("._") or (rest + ".").startswith((".ops.", ".run.", ".examples.")) else theirs + rest
+    return None
+
+
+class _Renaming(importlib.machinery.SourceFileLoader):
+    """Loads one of our modules so that it, and what is defined in it, has PyTorch's name."""
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        code, name = self.get_code(self.name), _public(self.name) or self.name
+        module.__name__ = name
+        sys.modules[name] = module
+        try:
+            exec(code, module.__dict__)  # type: ignore[arg-type]
+        except BaseException:
+            del sys.modules[name]
+            raise
+
+
+def _rename(module: types.ModuleType, name: str) -> None:
+    """Give PyTorch's name to a module that is loaded already, and to what is defined in it."""
+    before, module.__name__ = module.__name__, name
+    for value in list(vars(module).values()):
+        if isinstance(value, (type, types.FunctionType)) and value.__module__ == before:
+            try:
+                value.__module__ = name
+            except TypeError:
+                continue  # a type of the core: it keeps its name
+
+
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds `torch...` and `torchvision...`: the very module objects of this package, under another name."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None,
                   target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if _public(fullname) is not None:
+            spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+            if spec is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
+                spec.loader = _Renaming(fullname, spec.loader.path)
+            return spec
         ours = _target(fullname)
         if ours is None or self._module(ours) is None:
             return None
@@ -72,9 +111,13 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def install() -> None:
     """Let `import torch` and `import torchvision` mean flambeau from now on. RuntimeError if PyTorch is loaded."""
     loaded = sys.modules.get("torch")
-    if loaded is not None and not loaded.__name__.startswith("flambeau"):
+    if loaded is not None and loaded is not sys.modules.get("flambeau"):
         raise RuntimeError("flambeau.run: PyTorch itself is already imported in this process")
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        for name, module in list(sys.modules.items()):
+            public = _public(name)
+            if public is not None and isinstance(module, types.ModuleType):
+                _rename(module, public)
         sys.meta_path.insert(0, Finder())
 
 

@@ -95,7 +95,7 @@ class Tracer(TracerBase):
 
     def is_leaf_module(self, m: Any, module_qualified_name: str) -> bool:
         """Whether m's calls are one step: by default torch.nn's own modules except Sequential."""
-        return type(m).__module__.startswith("flambeau.nn.") and not isinstance(m, torch.nn.Sequential)
+        return type(m).__module__.startswith(torch.nn.__name__ + ".") and not isinstance(m, torch.nn.Sequential)
 
     def path_of_module(self, mod: Any) -> str:
         """mod's path below the root. NameError if it is not there."""

@@ -69,8 +69,9 @@ def _qualified_name(func: Callable) -> str:
         return f"operator.{name}"
     if module == "builtins" and getattr(builtins, name, None) is func:
         return f"builtins.{name}"
-    if module.partition(".")[0] == "flambeau":
-        full = "torch" + module[len("flambeau"):]
+    head, dot, rest = module.partition(".")
+    if head in ("flambeau", "torch"):
+        full = "torch" + dot + rest
         for place in (full, *_PLACES) if full in _PLACES else (*_PLACES, full):
             if getattr(_place(place), name, None) is func:
                 return f"{place}.{name}"

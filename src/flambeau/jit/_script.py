@@ -13,6 +13,8 @@ from flambeau.jit.frontend import check_function, source_of
 
 __all__ = ["script", "ScriptFunction", "ScriptModule", "RecursiveScriptModule", "script_method", "script_if_tracing"]
 
+_PACKAGE = __name__.partition(".")[0] + "."  # of our own classes
+
 
 class ScriptFunction:
     """A scripted function: called like the original."""
@@ -133,7 +135,7 @@ def _script_module(module: Any, memo: dict[int, Any]) -> Any:
     if isinstance(module, ScriptModule):
         return module
     cls = type(module)
-    if not cls.__module__.startswith("flambeau.") and cls.forward is not torch.nn.Module.forward:
+    if not cls.__module__.startswith(_PACKAGE) and cls.forward is not torch.nn.Module.forward:
         for name, value in vars(cls).items():
             if (name == "forward" or getattr(value, "_jit_mark", None) == "export") \
                     and getattr(value, "_jit_mark", None) != "ignore":

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Closure: TypeAlias = "Callable[[], Any]"
 
 
+_PACKAGE = __name__.rpartition(".")[0]
+
+
 class _RequiredParameter:
     """Marks a hyper-parameter that every group has to give (a default of `required`)."""
 
@@ -438,7 +441,7 @@ class GroupOptimizer(Optimizer):
     def _name(self) -> str:
         """The name in messages: the class of this package that the instance's class derives from."""
         for kind in type(self).__mro__:
-            if kind.__module__.startswith(__package__ or ""):
+            if kind.__module__.startswith(_PACKAGE):
                 return kind.__name__
         return type(self).__name__
 
