@@ -16,8 +16,8 @@
 namespace fl {
 namespace {
 
-constexpr int64_t kLeast = 4096;     // elements: shorter tensors stay in the cache anyway
-constexpr size_t kMost = 64;         // steps
+constexpr int64_t kLeast = 4096;  // elements: shorter tensors stay in the cache anyway
+constexpr size_t kMost = 64;      // steps
 constexpr int64_t kBlockBytes = 4096;
 
 class Chain final : public Promise {
@@ -45,22 +45,30 @@ class Chain final : public Promise {
     double ns;
     alignas(16) char params[64];
     bool has_params;
+    int spread;  // >= 0: the step writes out a block of spreads_[spread]
+  };
+  // A smaller tensor that is broadcast to the chain's shape.
+  struct Spread {
+    Ref<Storage> source;
+    const char* data;
+    Dims sizes, strides;  // of the chain's shape, strides in bytes
+    void write(cpu::Loop copy, char* to, int64_t item, int64_t begin, int64_t n) const;
   };
 
-  bool operand(const Value& v, DType dtype, int64_t numel, int& id);
+  bool operand(const Value& v, DType dtype, const TensorImpl& like, int& id);
   int result_of(DType dtype) {
     values_.emplace_back().dtype = dtype;
     return int(values_.size()) - 1;
   }
   int push(cpu::Loop loop, const int* inputs, int n, DType out, double ns);
   int converted(int id, DType to);
-  bool is_result(int id) const { return !values_[id].source && !values_[id].number; }
   void run();
   void run_block(char* scratch, int64_t begin, int64_t n) const;
 
   int64_t numel_ = 0;
   std::vector<ChainValue> values_;
   std::vector<Step> steps_;
+  std::vector<Spread> spreads_;
 };
 
 thread_local Chain t_chain;
@@ -73,6 +81,7 @@ int Chain::push(cpu::Loop loop, const int* inputs, int n, DType out, double ns) 
   std::copy(inputs, inputs + n, s.inputs);
   s.ns = ns;
   s.has_params = false;
+  s.spread = -1;
   s.out = result_of(out);
   return s.out;
 }
@@ -81,9 +90,9 @@ int Chain::converted(int id, DType to) {
   return values_[id].dtype == to ? id : push(cpu::pointwise_kernels().cast[int(values_[id].dtype)][int(to)], &id, 1, to, 0.15);
 }
 
-// The value for one operand, read as `dtype`. False if it has to be broadcast along some dimensions only.
-bool Chain::operand(const Value& v, DType dtype, int64_t numel, int& id) {
-  if (!v.is_tensor() || v.t->numel == 1) {
+// The value for one operand, read as `dtype`. False if it can't be read in the order of `like`.
+bool Chain::operand(const Value& v, DType dtype, const TensorImpl& like, int& id) {
+  if (!v.is_tensor() || v.t->sizes.size() == 0) {
     ScalarBits bits = scalar_bits(v.is_tensor() ? item_value(*v.t) : v, dtype);
     ChainValue& number = values_.emplace_back();
     number.dtype = dtype;
@@ -93,47 +102,78 @@ bool Chain::operand(const Value& v, DType dtype, int64_t numel, int& id) {
     return true;
   }
   const TensorImpl& t = *v.t;
-  if (t.numel != numel) return false;
   Storage* s = t.storage;
+  const bool whole = t.sizes == like.sizes && t.strides == like.strides;
   if (s->promise) {
-    if (s->promise != this || t.offset != 0 || values_[s->promise_id].dtype != t.dtype) return false;
+    if (!whole || s->promise != this || t.offset != 0 || values_[s->promise_id].dtype != t.dtype) return false;
     id = int(s->promise_id);
-  } else {
+  } else if (whole) {
     ChainValue& memory = values_.emplace_back();
     memory.dtype = t.dtype;
     memory.data = t.bytes();
     memory.source = Ref<Storage>::borrow(s);
     id = int(values_.size()) - 1;
+  } else {
+    const int nd = like.sizes.size(), lead = nd - t.sizes.size();
+    if (!like.plain || lead < 0) return false;
+    Spread spread{Ref<Storage>::borrow(s), t.bytes(), like.sizes, Dims(nd)};
+    for (int d = 0; d < nd; ++d) {
+      const bool repeats = d < lead || t.sizes[d - lead] == 1;
+      if (!repeats && t.sizes[d - lead] != like.sizes[d]) return false;
+      spread.strides[d] = repeats ? 0 : t.strides[d - lead] * int64_t(item_size(t.dtype));
+    }
+    id = push(cpu::pointwise_kernels().cast[int(t.dtype)][int(t.dtype)], nullptr, 0, t.dtype, 0.1);
+    steps_.back().spread = int(spreads_.size());
+    spreads_.push_back(std::move(spread));
   }
   id = converted(id, dtype);
   return true;
 }
 
-bool Chain::add(Call& c, cpu::Loop loop, DType loop_out, DType out, const Value* inputs, const DType* loop_in, int n, const void* params, size_t params_size, double ns) {
-  const TensorImpl* like = nullptr;
-  for (int k = 0; k < n; ++k) {
-    if (!inputs[k].is_tensor()) continue;
-    const TensorImpl* t = inputs[k].t;
-    if (t->numel == 1) {
-      if (t->sizes.size() != 0) return false;
-      continue;
-    }
-    if (!like) like = t;
-    if (!(t->sizes == like->sizes && t->strides == like->strides)) return false;
+void Chain::Spread::write(cpu::Loop copy, char* to, int64_t item, int64_t begin, int64_t n) const {
+  const int last = sizes.size() - 1;
+  Dims at(sizes.size());
+  const char* from = data;
+  for (int d = last; d >= 0; --d) {
+    at[d] = begin % sizes[d];
+    begin /= sizes[d];
+    from += at[d] * strides[d];
   }
+  for (;;) {
+    const int64_t run = std::min(n, sizes[last] - at[last]), steps[2] = {item, strides[last]};
+    char* ptrs[2] = {to, const_cast<char*>(from)};
+    copy(run, ptrs, steps, nullptr);
+    if ((n -= run) == 0) return;
+    to += run * item;
+    from -= at[last] * strides[last];
+    at[last] = 0;
+    for (int d = last - 1; d >= 0; --d) {
+      from += strides[d];
+      if (++at[d] < sizes[d]) break;
+      from -= sizes[d] * strides[d];
+      at[d] = 0;
+    }
+  }
+}
+
+bool Chain::add(Call& c, cpu::Loop loop, DType loop_out, DType out, const Value* inputs, const DType* loop_in, int n, const void* params, size_t params_size, double ns) {
+  const TensorImpl* like = nullptr;  // the operand of the result's shape
+  for (int k = 0; k < n; ++k)
+    if (inputs[k].is_tensor() && (!like || inputs[k].t->numel > like->numel)) like = inputs[k].t;
   // Integers are left alone: their division looks for zeros when it is done.
   for (int k = 0; k < n; ++k)
     if (!is_floating(loop_in[k]) && loop_in[k] != DType::Bool) return false;
   if (!like || like->numel < kLeast || !is_dense(like->sizes, like->strides) || params_size > sizeof(Step::params) || !loop) return false;
   const int64_t numel = like->numel;
-  if (!steps_.empty() && (numel != numel_ || steps_.size() + 5 > kMost)) keep();
+  if (!steps_.empty() && (numel != numel_ || steps_.size() + 8 > kMost)) keep();
   numel_ = numel;
-  const size_t steps_before = steps_.size(), values_before = values_.size();
+  const size_t steps_before = steps_.size(), values_before = values_.size(), spreads_before = spreads_.size();
   int ids[3];
   for (int k = 0; k < n; ++k)
-    if (!operand(inputs[k], loop_in[k], numel, ids[k])) {
+    if (!operand(inputs[k], loop_in[k], *like, ids[k])) {
       steps_.resize(steps_before);
       values_.resize(values_before);
+      spreads_.erase(spreads_.begin() + int64_t(spreads_before), spreads_.end());
       return false;
     }
   int id = push(loop, ids, n, loop_out, ns);
@@ -143,7 +183,9 @@ bool Chain::add(Call& c, cpu::Loop loop, DType loop_out, DType out, const Value*
   id = converted(id, out);
   Storage* storage = Storage::promised(size_t(numel) * item_size(out), this, uint32_t(id));
   values_[id].result = storage;
-  c.ret(from_storage(storage, like->sizes, like->strides, 0, out));
+  Dims strides;
+  if (!result_strides(like->sizes, inputs, n, strides)) strides = contiguous_strides(like->sizes);
+  c.ret(from_storage(storage, like->sizes, strides, 0, out));
   return true;
 }
 
@@ -174,6 +216,7 @@ void Chain::keep() {
   if (!fresh.empty()) run();
   for (auto& [storage, data] : fresh) storage->deliver(data);
   values_.clear();  // drops what was read
+  spreads_.clear();
   steps_.clear();
 }
 
@@ -232,7 +275,8 @@ void Chain::run_block(char* scratch, int64_t begin, int64_t n) const {
                                                                     : scratch + v.slot * kBlockBytes;
       strides[k] = v.number ? 0 : item;
     }
-    s.loop(n, ptrs, strides, s.has_params ? s.params : nullptr);
+    if (s.spread >= 0) spreads_[size_t(s.spread)].write(s.loop, ptrs[0], strides[0], begin, n);
+    else s.loop(n, ptrs, strides, s.has_params ? s.params : nullptr);
   }
 }
 

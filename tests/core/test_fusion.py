@@ -36,6 +36,27 @@ def test_chains_give_the_same_bits(dtype):
     same(lambda x, y: (x > 0, x.double() + y, (x * 2).to(torch.float32) - 1), x, y)
 
 
+def test_smaller_operands_are_broadcast():
+    x, y = pair()
+    row, column, one = torch.randn(100), torch.randn(70, 1), torch.randn(1, 1)
+    same(lambda x: (x - x.mean(0)) / (x.std(0) + 1e-5) * row + column, x)
+    same(lambda x: x * column + one - row[None] * x.t().t(), x)
+    same(lambda x: x + torch.arange(100) - column.double(), x)
+    same(lambda x: x.view(7, 10, 100) * column.view(7, 10, 1) + torch.randn(10, 1, generator=torch.Generator().manual_seed(1)), x)
+    same(lambda x: torch.where(row > 0, x.bfloat16(), row.bfloat16()[::1]) + row[::2].repeat(2), x)
+    same(lambda x: (row * 2 + column, row[:50] * column), x)  # neither operand has the result's shape
+
+    def normalise(x, weight):
+        return (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * weight).sum()
+
+    grads = []
+    for f in (normalise, torch.compile(normalise)):
+        x, weight = pair(grad=True)[0], row.clone().requires_grad_()
+        f(x, weight).backward()
+        grads.append((x.grad, weight.grad))
+    assert all(torch.equal(a, b) for a, b in zip(*grads, strict=True))
+
+
 def test_random_programs():
     draw = random.Random(0)
     unary = [torch.sin, torch.exp, torch.neg, torch.abs, torch.sigmoid, torch.relu, lambda t: t * 3, lambda t: 1 - t,
