@@ -4,6 +4,8 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,14 @@ def test_threads_do_not_change_results():
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other))
+
+
+def test_ctrl_c_stops_one_operator():
+    code = ("import os, signal, threading, flambeau as torch\na = torch.ones(1).expand(500000000)\n"
+            "threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+            "try: torch.lgamma(a)\n"
+            "except KeyboardInterrupt: print('stopped')")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "stopped\n"
 
 
 def test_compile_changes_nothing():

@@ -16,6 +16,7 @@ enum class ErrorKind {
   OutOfMemory,     // flambeau.OutOfMemoryError, a RuntimeError
   Overflow,        // OverflowError
   Assertion,       // AssertionError: what PyTorch raises where CUDA is missing
+  Interrupt,       // KeyboardInterrupt: a long kernel was stopped
   Python           // the Python error indicator is already set
 };
 

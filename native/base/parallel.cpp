@@ -2,12 +2,15 @@
 // worker that is asleep or preempted delays nobody. Workers spin for about 100 us after their last chunk, then sleep.
 #include "base/parallel.h"
 
+#include "base/interrupt.h"
+
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <new>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -30,6 +33,7 @@ constexpr double kSerialNs = 8000;        // less work than this is not worth sh
 constexpr double kNsPerThread = 4000;     // wake one thread for each so much work
 constexpr double kBalanceNs = 100000;     // from here on, more chunks than threads: slow threads take fewer
 constexpr int kChunksPerThread = 4;
+constexpr double kInterruptNs = 50e6;     // a chunk of an interruptible job takes no longer, by the estimate
 constexpr int kSpins = 4000;
 constexpr int kMaxThreads = 4096;
 
@@ -85,6 +89,9 @@ struct Team {
   std::atomic<int64_t> n{0};
   std::atomic<uint32_t> chunks{0};
   std::atomic<int> caller_cpu{-1};
+  std::atomic<bool> interruptible{false};
+  std::atomic<bool> failed{false};  // a chunk threw: the others are skipped
+  std::exception_ptr error;         // what it threw; written before its chunk is counted as done
   std::atomic<bool> stop{false};
   Sleeper sleeper;
   std::vector<std::thread> workers;
@@ -107,7 +114,15 @@ bool run_one_chunk(Team& team) {
       continue;
     int64_t i = chunks - left, size = n / chunks, rest = n % chunks;
     int64_t begin = i * size + (i < rest ? i : rest);
-    fn(context, begin, begin + size + (i < rest));
+    if (!team.failed.load(std::memory_order_relaxed)) {
+      set_interruptible(team.interruptible.load(std::memory_order_relaxed));
+      try {
+        check_interrupt();
+        fn(context, begin, begin + size + (i < rest));
+      } catch (...) {
+        if (!team.failed.exchange(true)) team.error = std::current_exception();
+      }
+    }
     team.done.fetch_add(1, std::memory_order_release);
     return true;
   }
@@ -277,19 +292,18 @@ void start_team(int threads) {
   }();
   (void)hooked;
   stop_team();
-  Team* team = new Team;
+  Team* team = new (std::nothrow) Team;
+  if (!team) return;
 #if defined(__linux__)
   if (sched_getaffinity(0, sizeof team->allowed, &team->allowed) != 0) CPU_ZERO(&team->allowed);
 #endif
-  team->workers.reserve(size_t(threads - 1));
   g_team = team;
   g_team_size = threads;
-  for (int i = 1; i < threads; ++i) {
-    try {
-      team->workers.emplace_back(work, std::ref(*team));
-    } catch (const std::system_error&) {
-      break;  // the system gives no more threads: those we have do all the chunks
-    }
+  try {
+    team->workers.reserve(size_t(threads - 1));
+    for (int i = 1; i < threads; ++i) team->workers.emplace_back(work, std::ref(*team));
+  } catch (const std::exception&) {
+    // The system gives no more threads, or no memory for them: those we have do all the chunks.
   }
 }
 
@@ -315,18 +329,38 @@ void set_num_threads(int n) {
   unlock_pool();
 }
 
+// The whole range on this thread.
+static void run_serially(int64_t n, double total, RangeFn fn, void* context) {
+  if (total < 2 * kInterruptNs || n == 1 || !interruptible()) return fn(context, 0, n);
+  double wanted = total / kInterruptNs;
+  int64_t pieces = wanted < double(n) ? int64_t(wanted) : n, size = n / pieces, rest = n % pieces;
+  for (int64_t i = 0, begin = 0; i < pieces; ++i) {
+    int64_t end = begin + size + (i < rest);
+    check_interrupt();
+    fn(context, begin, end);
+    begin = end;
+  }
+}
+
 void parallel_for_raw(int64_t n, double ns_per_item, RangeFn fn, void* context) {
   if (n <= 0) return;
   double total = double(n) * ns_per_item;
   int threads;
   if (n == 1 || total < kSerialNs || (threads = num_threads()) == 1 || t_in_region ||
       g_closed.load(std::memory_order_relaxed) || !try_lock_pool())
-    return fn(context, 0, n);
+    return run_serially(n, total, fn, context);
   if (g_team_size != threads) start_team(threads);
+  if (!g_team) {
+    unlock_pool();
+    return run_serially(n, total, fn, context);
+  }
   Team& team = *g_team;
   double useful = total / kNsPerThread;
   int sharing = useful < threads ? int(useful) : threads;
   int64_t chunks = total >= kBalanceNs ? int64_t(sharing) * kChunksPerThread : sharing;
+  const bool stoppable = interruptible();
+  if (stoppable && total > double(chunks) * kInterruptNs)
+    chunks = total < kInterruptNs * 1e6 ? int64_t(total / kInterruptNs) : 1000000;
   if (chunks > n) chunks = n;
 
   t_in_region = true;
@@ -335,6 +369,8 @@ void parallel_for_raw(int64_t n, double ns_per_item, RangeFn fn, void* context) 
   team.n.store(n, std::memory_order_release);
   team.chunks.store(uint32_t(chunks), std::memory_order_release);
   team.done.store(0, std::memory_order_relaxed);
+  team.interruptible.store(stoppable, std::memory_order_relaxed);
+  team.failed.store(false, std::memory_order_relaxed);
 #if defined(__linux__)
   team.caller_cpu.store(sched_getcpu(), std::memory_order_relaxed);
 #endif
@@ -352,7 +388,10 @@ void parallel_for_raw(int64_t n, double ns_per_item, RangeFn fn, void* context) 
     }
   }
   t_in_region = false;
+  std::exception_ptr error;
+  if (team.failed.load(std::memory_order_relaxed)) error.swap(team.error);
   unlock_pool();
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace fl

@@ -1,6 +1,7 @@
 // The slow paths of the allocator: new small blocks, and the caching best-fit list of large ones.
 #include "memory/allocator.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -14,6 +15,7 @@
 namespace fl {
 
 thread_local SmallCache* small_cache __attribute__((tls_model("initial-exec"))) = nullptr;
+bool allocations_counted = false;
 int64_t live_storages = 0, live_tensors = 0, live_nodes = 0, storage_bytes = 0;
 
 namespace {
@@ -21,19 +23,23 @@ namespace {
 // A thread that ends gives its small blocks back.
 struct SmallCacheOwner {
   SmallCache* cache = nullptr;
-  ~SmallCacheOwner() {
+  ~SmallCacheOwner() { drop(); }
+  void drop() {
     small_cache = nullptr;
     if (!cache) return;
     for (auto& b : cache->bucket)
       while (b.n > 0) std::free(b.block[--b.n]);
     std::free(cache);
+    cache = nullptr;
   }
 };
+thread_local SmallCacheOwner t_owner;
+std::atomic<int64_t> g_fail_after{-1};
 
 struct LargeCache {
   std::mutex lock;
   std::multimap<size_t, void*> free;  // by size: best fit
-  int64_t allocated = 0, peak = 0, cached = 0, limit = 0, fail_after = -1;
+  int64_t allocated = 0, peak = 0, cached = 0, limit = 0;
   int64_t keep = 0;                   // cached bytes kept at most
 
   LargeCache() {
@@ -57,31 +63,52 @@ size_t round_large(size_t n) {
   return (n + step - 1) & ~(step - 1);
 }
 
+[[noreturn]] void out_of_memory(size_t nbytes, const LargeCache& c) {
+  fail(ErrorKind::OutOfMemory, "allocator: not enough memory: you tried to allocate ", nbytes, " bytes (in use ", c.allocated,
+       ", limit ", c.limit ? std::to_string(c.limit) : std::string("none"), "); free tensors or use a smaller batch");
+}
+
 void release_all(LargeCache& c) {
   for (auto& [size, p] : c.free) std::free(p);
   c.free.clear();
   c.cached = 0;
 }
 
+void make_small_cache() {
+  if (!allocations_counted) small_cache = t_owner.cache = static_cast<SmallCache*>(std::calloc(1, sizeof(SmallCache)));
+}
+
 }  // namespace
 
-SmallCache* make_small_cache() {
-  static thread_local SmallCacheOwner owner;
-  owner.cache = static_cast<SmallCache*>(std::calloc(1, sizeof(SmallCache)));
-  if (!owner.cache) fail(ErrorKind::OutOfMemory, "allocator: out of memory");
-  return small_cache = owner.cache;
+void fail_allocation_after(int64_t n) {
+  g_fail_after = n;
+  allocations_counted = n >= 0;
+  if (allocations_counted) t_owner.drop();
+}
+
+void count_allocation_slow(size_t nbytes) {
+  if (g_fail_after.load() >= 0 && g_fail_after.fetch_sub(1) == 0) out_of_memory(nbytes, large());
+}
+
+void* system_memory(size_t alignment, size_t nbytes) {
+  void* p = std::aligned_alloc(alignment, nbytes);
+  if (p) return p;
+  empty_cache();
+  p = std::aligned_alloc(alignment, nbytes);
+  if (!p) out_of_memory(nbytes, large());
+  return p;
 }
 
 void* allocate_slow(size_t nbytes) {
+  count_allocation(nbytes);
   if (nbytes <= kSmallLimit) {
-    void* p = std::aligned_alloc(64, size_t(64) << small_bucket(nbytes));
-    if (!p) fail(ErrorKind::OutOfMemory, "allocator: out of memory (tried to allocate ", nbytes, " bytes)");
-    return p;
+    if (!small_cache) make_small_cache();
+    return system_memory(64, size_t(64) << small_bucket(nbytes));
   }
   size_t size = round_large(nbytes);
   LargeCache& c = large();
   std::lock_guard<std::mutex> guard(c.lock);
-  bool refuse = (c.limit && c.allocated + int64_t(size) > c.limit) || (c.fail_after >= 0 && c.fail_after-- == 0);
+  bool refuse = c.limit && c.allocated + int64_t(size) > c.limit;
   void* p = nullptr;
   if (!refuse) {
     auto it = c.free.lower_bound(size);
@@ -101,23 +128,33 @@ void* allocate_slow(size_t nbytes) {
 #endif
     }
   }
-  if (!p)
-    fail(ErrorKind::OutOfMemory, "allocator: not enough memory: you tried to allocate ", nbytes, " bytes (in use ", c.allocated,
-         ", limit ", c.limit ? std::to_string(c.limit) : std::string("none"), "); free tensors or use a smaller batch");
+  if (!p) out_of_memory(nbytes, c);
   c.allocated += int64_t(size);
   if (c.allocated > c.peak) c.peak = c.allocated;
   return p;
 }
 
 void deallocate_slow(void* p, size_t nbytes) {
-  if (nbytes <= kSmallLimit) return std::free(p);
+  if (nbytes <= kSmallLimit) {
+    if (!small_cache) make_small_cache();
+    if (!small_cache) return std::free(p);
+    auto& b = small_cache->bucket[small_bucket(nbytes)];
+    if (b.n < SmallCache::kKeep) b.block[b.n++] = p;
+    else std::free(p);
+    return;
+  }
   size_t size = round_large(nbytes);
   LargeCache& c = large();
   std::lock_guard<std::mutex> guard(c.lock);
   c.allocated -= int64_t(size);
   if (c.cached + int64_t(size) > c.keep) return std::free(p);
   c.cached += int64_t(size);
-  c.free.emplace(size, p);
+  try {
+    c.free.emplace(size, p);
+  } catch (const std::bad_alloc&) {  // no memory to remember the block
+    c.cached -= int64_t(size);
+    std::free(p);
+  }
 }
 
 MemoryStats memory_stats() {
@@ -136,6 +173,5 @@ void empty_cache() {
   release_all(c);
 }
 void set_memory_limit(int64_t nbytes) { large().limit = nbytes; }
-void fail_allocation_after(int64_t n) { large().fail_after = n; }
 
 }  // namespace fl

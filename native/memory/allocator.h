@@ -18,32 +18,42 @@ struct SmallCache {
 };
 
 // Eight bytes of thread-local state: larger initial-exec TLS fails in a module loaded at run time.
-extern thread_local SmallCache* small_cache __attribute__((tls_model("initial-exec")));
-SmallCache* make_small_cache();
+extern thread_local SmallCache* small_cache __attribute__((tls_model("initial-exec")));  // made by the first slow call
 
 constexpr int small_bucket(size_t n) { return n <= 64 ? 0 : 58 - __builtin_clzll(n - 1); }
 
-void* allocate_slow(size_t nbytes);            // throws OutOfMemory
+void* allocate_slow(size_t nbytes);                 // throws OutOfMemory
 void deallocate_slow(void* p, size_t nbytes);
+void* system_memory(size_t alignment, size_t nbytes);  // for std::free; gives the cache back before it throws OutOfMemory
+
+// For tests: the n-th allocation of any size from now fails; negative: never. While it counts, the calling thread keeps no small blocks.
+void fail_allocation_after(int64_t n);
+extern bool allocations_counted;
+void count_allocation_slow(size_t nbytes);
+inline void count_allocation(size_t nbytes) {
+  if (__builtin_expect(allocations_counted, 0)) count_allocation_slow(nbytes);
+}
 
 // nbytes must be the same for allocate and deallocate.
 inline void* allocate(size_t nbytes) {
   if (__builtin_expect(nbytes <= kSmallLimit, 1)) {
     SmallCache* c = small_cache;
-    if (__builtin_expect(!c, 0)) c = make_small_cache();
-    auto& b = c->bucket[small_bucket(nbytes)];
-    if (__builtin_expect(b.n > 0, 1)) return b.block[--b.n];
+    if (__builtin_expect(c != nullptr, 1)) {
+      auto& b = c->bucket[small_bucket(nbytes)];
+      if (__builtin_expect(b.n > 0, 1)) return b.block[--b.n];
+    }
   }
   return allocate_slow(nbytes);
 }
 inline void deallocate(void* p, size_t nbytes) {
   if (__builtin_expect(nbytes <= kSmallLimit, 1)) {
     SmallCache* c = small_cache;
-    if (__builtin_expect(!c, 0)) c = make_small_cache();
-    auto& b = c->bucket[small_bucket(nbytes)];
-    if (__builtin_expect(b.n < SmallCache::kKeep, 1)) {
-      b.block[b.n++] = p;
-      return;
+    if (__builtin_expect(c != nullptr, 1)) {
+      auto& b = c->bucket[small_bucket(nbytes)];
+      if (__builtin_expect(b.n < SmallCache::kKeep, 1)) {
+        b.block[b.n++] = p;
+        return;
+      }
     }
   }
   deallocate_slow(p, nbytes);
@@ -60,7 +70,6 @@ MemoryStats memory_stats();
 void reset_peak_memory();
 void empty_cache();
 void set_memory_limit(int64_t nbytes);  // 0: none. Exceeding it is an OutOfMemory error
-void fail_allocation_after(int64_t n);  // for tests: the n-th large allocation from now fails; negative: never
 
 extern int64_t live_storages, live_tensors, live_nodes, storage_bytes;
 

@@ -13,8 +13,30 @@
 
 namespace fl {
 
-Storage* Storage::wrap(void* data, size_t nbytes, void (*release)(void*), void* context) {
+Storage* Storage::make_large(size_t n) {
   Storage* s = new (allocate(kHeader)) Storage;
+  try {
+    s->data = allocate(n);
+  } catch (...) {
+    deallocate(s, kHeader);
+    throw;
+  }
+  s->nbytes = s->capacity = n;
+  s->own_block = kHeader;
+  ++live_storages;
+  storage_bytes += int64_t(n);
+  return s;
+}
+
+Storage* Storage::wrap(void* data, size_t nbytes, void (*release)(void*), void* context) {
+  void* place;
+  try {
+    place = allocate(kHeader);
+  } catch (...) {
+    release(context);
+    throw;
+  }
+  Storage* s = new (place) Storage;
   s->data = data;
   s->nbytes = nbytes;
   s->own_block = kHeader;

@@ -52,6 +52,7 @@ struct Storage {
 
   static constexpr size_t kHeader = 128;
   static Storage* make(size_t nbytes);                                       // uninitialised bytes
+  // Foreign memory; `release` is called with `context` at the end, or at once where there is no memory for the header.
   static Storage* wrap(void* data, size_t nbytes, void (*release)(void*), void* context);
   static Storage* promised(size_t nbytes, Promise* by, uint32_t id);
   void deliver(void* block);  // of nbytes, from allocate()
@@ -71,6 +72,7 @@ struct Storage {
   }
 
  private:
+  static Storage* make_large(size_t nbytes);
   void free_data();
   void destroy();
 };
@@ -78,16 +80,13 @@ static_assert(sizeof(Storage) <= Storage::kHeader);
 
 inline Storage* Storage::make(size_t n) {
   // Header and bytes in one block while that is a small block: one free-list pop instead of two.
-  bool small = __builtin_expect(n + kHeader <= kSmallLimit, 1);
-  void* data = small ? nullptr : allocate(n);
-  size_t block = small ? n + kHeader : kHeader;
-  char* p = static_cast<char*>(allocate(block));
+  if (__builtin_expect(n > kSmallLimit - kHeader, 0)) return make_large(n);
+  char* p = static_cast<char*>(allocate(n + kHeader));
   Storage* s = new (p) Storage;
   s->nbytes = n;
-  s->own_block = block;
-  s->data = small ? p + kHeader : data;
-  s->inline_data = small;
-  s->capacity = small ? 0 : n;
+  s->own_block = n + kHeader;
+  s->data = p + kHeader;
+  s->inline_data = true;
   ++live_storages;
   storage_bytes += int64_t(n);
   return s;

@@ -162,8 +162,12 @@ void put_values(const Tensor& self, const Value& list, const Tensor& given, bool
   if (may_overlap(*self.get(), *values.get())) values = copy_of(values);
   Dims st = broadcast_strides(values, p.shape);
   auto d = p.descriptor(st.data());
-  cpu::BadIndex bad = accumulate ? cpu::index_put_accumulate(self.dtype(), d, self.bytes(), values.bytes())
-                                 : cpu::index_put(int64_t(item_size(self.dtype())), d, self.bytes(), values.bytes());
+  cpu::BadIndex bad;
+  {
+    Unlock unlock(double(values.numel()) * 2);
+    bad = accumulate ? cpu::index_put_accumulate(self.dtype(), d, self.bytes(), values.bytes())
+                     : cpu::index_put(int64_t(item_size(self.dtype())), d, self.bytes(), values.bytes());
+  }
   raise_bad(p, self, bad);
 }
 
@@ -176,7 +180,12 @@ Record index{{.schema = {"index.Tensor(Tensor self, Tensor?[] indices) -> Tensor
                 const Tensor& out = c.result(p.shape, x.dtype());
                 Dims st(out.dim());
                 for (int k = 0; k < out.dim(); ++k) st[k] = out.stride(k) * int64_t(item_size(x.dtype()));
-                raise_bad(p, x, cpu::index_get(int64_t(item_size(x.dtype())), p.descriptor(st.data()), x.bytes(), out.bytes()));
+                cpu::BadIndex bad;
+                {
+                  Unlock unlock(double(out.numel()) * 2);
+                  bad = cpu::index_get(int64_t(item_size(x.dtype())), p.descriptor(st.data()), x.bytes(), out.bytes());
+                }
+                raise_bad(p, x, bad);
               },
               .gradient = [](Grad& G) {
                 auto indices = G.in_list(1);

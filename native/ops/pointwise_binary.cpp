@@ -1,5 +1,6 @@
 // Binary elementwise operators: arithmetic, powers, extrema, comparison, bits. A number may stand for the second tensor, so every record
 // has a Tensor and a Scalar schema over one forward function and one gradient.
+#include "base/interrupt.h"
 #include "ops/elementwise.h"
 
 namespace fl::ops {
@@ -373,6 +374,7 @@ Record special_zeta{{.schema = {"special_zeta(Tensor self, Tensor other) -> Tens
   Record special_##NAME{{.schema = {"special_" #NAME "(Tensor x, Tensor n) -> Tensor", "special_" #NAME ".n_scalar(Tensor x, Scalar n) -> Tensor", \
                                     "special_" #NAME ".x_scalar(Scalar x, Tensor n) -> Tensor"},                                                   \
                          .forward = [](Call& c) {                                                                                                  \
+                           Interruptible stop(1e9); /* the time depends on the degrees */                                                          \
                            binary(c, cpu::Binary::OP, Kind::Float, c.arg(0), c.arg(1));                                                            \
                          },                                                                                                                        \
                          .flags = kFunction | kOut | kElementwise | kSpecial,                                                                      \

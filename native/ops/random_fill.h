@@ -1,5 +1,6 @@
 // Filling tensors of any strides from a generator, in the order of their memory.
 #pragma once
+#include "base/interrupt.h"
 #include "kernels/cpu/random.h"
 #include "ops/dim_index.h"
 #include "ops/factory.h"
@@ -14,6 +15,7 @@ Dims memory_order(const Tensor& t);
 template <class F>
 void fill_in_order(const Tensor& t, F fill) {
   if (t.numel() == 0) return;
+  Interruptible stop(double(t.numel()) * 2);
   if (is_dense(t.sizes(), t.strides())) return fill(t.bytes(), t.numel());
   Tensor dense = empty_strided(t.sizes(), memory_order(t), t.dtype());
   fill(dense.bytes(), t.numel());

@@ -11,6 +11,7 @@ static Record poisson{{.schema = {"poisson(Tensor self, " GENERATOR ") -> Tensor
                          if (!is_floating(x.dtype())) no_kernel("poisson_cpu", x.dtype());
                          Tensor rate = contiguous_of(x), r = empty(x.sizes(), x.dtype());
                          if (x.numel()) FL_CHECK(item_value(*all(ge(rate, 0)).get()).b, "invalid Poisson rate, expected rate to be non-negative");
+                         Interruptible stop(double(x.numel()) * 20);
                          cpu::fill_poisson(generator_of(c.arg(1)), x.dtype(), r.bytes(), rate.bytes(), x.numel());
                          c.ret(r);
                        },
@@ -35,6 +36,7 @@ static Record binomial{{.schema = {"binomial(Tensor count, Tensor prob, " GENERA
                           GradModeGuard off(false);
                           count = dense(count), prob = dense(prob);
                           Tensor r = empty(shape, count.dtype());
+                          Interruptible stop(double(r.numel()) * 20);
                           cpu::fill_binomial(generator_of(c.arg(2)), r.dtype(), r.bytes(), count.bytes(), prob.bytes(), r.numel());
                           c.ret(r);
                         },
@@ -157,6 +159,7 @@ static Record standard_gamma{{.schema = {"_standard_gamma(Tensor self, " GENERAT
                                 const Tensor& x = c.tensor(0);
                                 if (x.dtype() != DType::Float32 && x.dtype() != DType::Float64) no_kernel("gamma_cpu", x.dtype());
                                 Tensor alpha = contiguous_of(x), r = empty(x.sizes(), x.dtype());
+                                Interruptible stop(double(x.numel()) * 20);
                                 cpu::fill_standard_gamma(generator_of(c.arg(1)), x.dtype(), r.bytes(), alpha.bytes(), x.numel());
                                 c.ret(r);
                               },
@@ -235,6 +238,7 @@ static Record multinomial{{.schema = {"multinomial(Tensor self, int num_samples,
                              bool race = !replacement || samples == 1, strided = race && rows > 1 && !x.is_contiguous();
                              Generator probe = g;  // of a strided race only the checks are wanted here
                              if (rows) {
+                               Interruptible stop(double(prob.numel() + r.numel()) * 10);
                                cpu::MultinomialStatus s = cpu::multinomial(strided ? probe : g, x.dtype(), r.data<int64_t>(), prob.bytes(), rows,
                                                                            x.size(-1), samples, replacement);
                                FL_CHECK(s != cpu::MultinomialStatus::ZeroSum, "invalid multinomial distribution (sum of probabilities <= 0)");

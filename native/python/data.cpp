@@ -295,16 +295,14 @@ Ptr to_ndarray(PyObject* o) {  // any array-like, as an ndarray
 
 // The head of NumPy's array and descriptor objects, whose layout is part of its ABI since 1.0 (and unchanged in 2).
 struct ArrayHead {
-  PyObject_HEAD
-  char* data;
+  PyObject_HEAD char* data;
   int ndim;
   Py_ssize_t *shape, *strides;
   PyObject *base, *descr;
   int flags;
 };
 struct DescrHead {
-  PyObject_HEAD
-  PyTypeObject* type;
+  PyObject_HEAD PyTypeObject* type;
   char kind, letter, byteorder, flags;
   int number;
 };
@@ -312,7 +310,8 @@ DType type_of_number_code(int code) {  // NumPy's type numbers; None for what ha
   static const DType types[] = {DType::Bool, DType::Int8, DType::UInt8, DType::Int16, DType::UInt16, DType::Int32, DType::UInt32,
                                 sizeof(long) == 8 ? DType::Int64 : DType::Int32, sizeof(long) == 8 ? DType::UInt64 : DType::UInt32,
                                 DType::Int64, DType::UInt64, DType::Float32, DType::Float64, DType::None, DType::Complex64, DType::Complex128};
-  return code >= 0 && code < 16 ? types[code] : code == 23 ? DType::Float16 : DType::None;
+  return code >= 0 && code < 16 ? types[code] : code == 23 ? DType::Float16
+                                                           : DType::None;
 }
 // A writable, aligned array in native byte order, read straight from its object; undefined for all others.
 Tensor from_plain_array(PyObject* array) {
@@ -472,8 +471,6 @@ PyBufferProcs tensor_procs;
 
 PyObject* list_of(const char* p, DType t, IntView sizes, IntView strides) {
   if (sizes.n == 0) {
-    TensorImpl* none = nullptr;
-    (void)none;
     switch (t) {
       case DType::Float32: {
         float f;
@@ -545,6 +542,10 @@ PyObject* list_of(const char* p, DType t, IntView sizes, IntView strides) {
   if (!l) return nullptr;
   int64_t step = strides[0] * int64_t(item_size(t));
   for (int64_t k = 0; k < sizes[0]; ++k) {
+    if ((k & 0xffff) == 0xffff && PyErr_CheckSignals() < 0) {
+      Py_DECREF(l);
+      return nullptr;
+    }
     PyObject* o = list_of(p + k * step, t, IntView(sizes.data + 1, sizes.n - 1), IntView(strides.data + 1, strides.n - 1));
     if (!o) {
       Py_DECREF(l);
@@ -555,8 +556,10 @@ PyObject* list_of(const char* p, DType t, IntView sizes, IntView strides) {
   return l;
 }
 PyObject* m_tolist(PyObject* self, PyObject*) {
+  FL_TRY
   const Tensor& t = unwrap(self);
   return list_of(t.bytes(), t.dtype(), t.sizes(), t.strides());
+  FL_CATCH(nullptr)
 }
 
 // ------------------------------------------------------------------------------------------------ DLPack (v0.8 structs, by its specification)
@@ -631,24 +634,28 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
   DType t = DType::None;
   int bits = d.dtype.bits;
   switch (d.dtype.code) {
-    case 0: t = bits == 8 ? DType::Int8 : bits == 16 ? DType::Int16
-                                      : bits == 32   ? DType::Int32
-                                      : bits == 64   ? DType::Int64
-                                                     : DType::None;
-        break;
-    case 1: t = bits == 8 ? DType::UInt8 : bits == 16 ? DType::UInt16
-                                       : bits == 32   ? DType::UInt32
-                                       : bits == 64   ? DType::UInt64
-                                                      : DType::None;
-        break;
-    case 2: t = bits == 16 ? DType::Float16 : bits == 32 ? DType::Float32
-                                          : bits == 64   ? DType::Float64
-                                                         : DType::None;
-        break;
+    case 0:
+      t = bits == 8 ? DType::Int8 : bits == 16 ? DType::Int16
+                                : bits == 32   ? DType::Int32
+                                : bits == 64   ? DType::Int64
+                                               : DType::None;
+      break;
+    case 1:
+      t = bits == 8 ? DType::UInt8 : bits == 16 ? DType::UInt16
+                                 : bits == 32   ? DType::UInt32
+                                 : bits == 64   ? DType::UInt64
+                                                : DType::None;
+      break;
+    case 2:
+      t = bits == 16 ? DType::Float16 : bits == 32 ? DType::Float32
+                                    : bits == 64   ? DType::Float64
+                                                   : DType::None;
+      break;
     case 4: t = bits == 16 ? DType::BFloat16 : DType::None; break;
-    case 5: t = bits == 64 ? DType::Complex64 : bits == 128 ? DType::Complex128
-                                                            : DType::None;
-        break;
+    case 5:
+      t = bits == 64 ? DType::Complex64 : bits == 128 ? DType::Complex128
+                                                      : DType::None;
+      break;
     case 6: t = bits == 8 ? DType::Bool : DType::None; break;
   }
   FL_CHECK(t != DType::None, "from_dlpack: unsupported element type (code ", int(d.dtype.code), ", ", bits, " bits)");
@@ -658,12 +665,12 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
     FL_CHECK(stride[k] >= 0 || size[k] <= 1, "from_dlpack: negative strides are not supported");
     span += (size[k] - 1) * stride[k];
   }
+  PyCapsule_SetName(capsule, "used_dltensor");  // from here on the storage releases it
   Storage* s = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, n ? size_t(span) * item_size(t) : 0, [](void* p) {
     auto* x = static_cast<DLManagedTensor*>(p);
     if (x->deleter) x->deleter(x);
   },
                              m);
-  PyCapsule_SetName(capsule, "used_dltensor");
   return wrap(from_storage(s, size, stride, 0, t));
   FL_CATCH(nullptr)
 }

@@ -3,7 +3,12 @@
 #include "capture/fusion.h"
 #include "python/binding.h"
 
+#include <csignal>
+#include <pthread.h>
+#include <unistd.h>
+
 #include "base/parallel.h"
+#include "base/interrupt.h"
 #include "base/unlock.h"
 #include "kernels/cpu/isa.h"
 #include "tensor/iterator.h"
@@ -175,6 +180,30 @@ PyObject* add_methods(PyObject*, PyObject* dict) {
   Py_RETURN_NONE;
 }
 
+// Ctrl-C may stop a kernel only on the thread that gets it, and only where nothing but KeyboardInterrupt can come of it: a handler of
+// the program's own may want the work to go on.
+bool usual_interrupt_handler() {
+#if defined(__linux__)
+  if (getpid() != gettid()) return false;
+#elif defined(__APPLE__)
+  if (!pthread_main_np()) return false;
+#endif
+  static PyObject *getsignal = nullptr, *usual = nullptr, *number = nullptr;
+  if (!getsignal) {
+    Ptr m(PyImport_ImportModule("_signal"));
+    Ptr f(m ? PyObject_GetAttrString(m.get(), "getsignal") : nullptr), d(f ? PyObject_GetAttrString(m.get(), "default_int_handler") : nullptr);
+    number = PyLong_FromLong(SIGINT);
+    if (!d || !number) {
+      PyErr_Clear();
+      return false;
+    }
+    getsignal = f.release(), usual = d.release();
+  }
+  Ptr now(PyObject_CallOneArg(getsignal, number));
+  if (!now) PyErr_Clear();
+  return now.get() == usual;
+}
+
 #define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f))
 PyObject* begin_fusion_(PyObject*, PyObject*) {
   begin_fusion();
@@ -223,6 +252,7 @@ PyMODINIT_FUNC PyInit__C() {
   fl::unlock_interpreter = []() -> void* {
     return PyEval_SaveThread();
   };
+  fl::may_interrupt = usual_interrupt_handler;
   fl::lock_interpreter = [](void* s) {
     PyEval_RestoreThread(static_cast<PyThreadState*>(s));
   };

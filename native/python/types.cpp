@@ -20,6 +20,9 @@ void set_error(const Error& e) {
     case ErrorKind::Overflow: type = PyExc_OverflowError; break;
     case ErrorKind::Assertion: type = PyExc_AssertionError; break;
     case ErrorKind::OutOfMemory: type = OutOfMemoryError ? OutOfMemoryError : PyExc_RuntimeError; break;
+    case ErrorKind::Interrupt:
+      if (PyErr_CheckSignals() == 0) PyErr_SetNone(PyExc_KeyboardInterrupt);
+      return;
     case ErrorKind::Python:
       if (PyErr_Occurred()) return;
       break;
@@ -27,7 +30,7 @@ void set_error(const Error& e) {
   PyErr_SetString(type, e.message.c_str());
 }
 void set_unknown_error(const std::exception& e) {
-  if (dynamic_cast<const std::bad_alloc*>(&e)) PyErr_NoMemory();
+  if (dynamic_cast<const std::bad_alloc*>(&e)) PyErr_SetString(OutOfMemoryError ? OutOfMemoryError : PyExc_RuntimeError, "allocator: out of memory");
   else PyErr_SetString(PyExc_RuntimeError, e.what());
 }
 

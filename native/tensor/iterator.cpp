@@ -229,8 +229,7 @@ void Pointwise::run(cpu::Loop loop, const void* params, double ns) {
   coalesce();
   if (converts_) ns += 0.3;
   double total = ns * double(numel_);
-  if (total < 4000 || num_threads() == 1) {
-    Unlock unlock(total);
+  if (total < 4000) {
     range(loop, params, 0, numel_);
     return;
   }

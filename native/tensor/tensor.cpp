@@ -10,9 +10,20 @@
 
 namespace fl {
 
-static TensorImpl* new_impl() {
+// A tensor without a shape; the storage is let go where there is no memory for it.
+static Tensor new_tensor(Storage* stolen, DType dtype) {
+  void* place;
+  try {
+    place = allocate(sizeof(TensorImpl));
+  } catch (...) {
+    stolen->unref();
+    throw;
+  }
+  TensorImpl* t = new (place) TensorImpl;
   ++live_tensors;
-  return new (allocate(sizeof(TensorImpl))) TensorImpl;
+  t->storage = stolen;
+  t->dtype = dtype;
+  return Tensor::steal(t);
 }
 
 void (*release_face)(void*) = nullptr;  // installed by the binding: gives the Python face its reference back
@@ -305,10 +316,7 @@ Tensor empty(IntView sizes, DType dtype, Device device) {
   int64_t numel = 1;
   if (__builtin_expect(sizes.n > 0, 1)) numel = checked_numel(sizes);
   check_device(device);
-  Storage* s = Storage::make(checked_bytes(numel, dtype));
-  TensorImpl* t = new_impl();
-  t->dtype = dtype;
-  t->storage = s;
+  Tensor t = new_tensor(Storage::make(checked_bytes(numel, dtype)), dtype);
   t->numel = numel;
   t->sizes = Dims(sizes);
   Dims st(sizes.n);
@@ -318,7 +326,7 @@ Tensor empty(IntView sizes, DType dtype, Device device) {
     n *= sizes[i] > 1 ? sizes[i] : 1;
   }
   t->strides = std::move(st);
-  return Tensor::steal(t);
+  return t;
 }
 
 static int64_t span(IntView sizes, IntView strides) {  // elements from the first to past the last
@@ -378,38 +386,34 @@ void set_geometry(TensorImpl& t, IntView sizes, IntView strides, int64_t offset)
 }
 
 Tensor from_storage(Storage* stolen, IntView sizes, IntView strides, int64_t offset, DType dtype) {
-  TensorImpl* t = new_impl();
-  t->storage = stolen;
-  t->dtype = dtype;
+  Tensor t = new_tensor(stolen, dtype);
   t->device = stolen->device;
-  set_geometry(*t, sizes, strides, offset);
-  return Tensor::steal(t);
+  set_geometry(*t.get(), sizes, strides, offset);
+  return t;
 }
 
-static TensorImpl* window(const Tensor& self, IntView sizes, IntView strides, int64_t offset) {
-  TensorImpl* t = new_impl();
-  t->storage = self->storage;
-  t->storage->ref();
-  t->dtype = self->dtype;
+static Tensor window(const Tensor& self, IntView sizes, IntView strides, int64_t offset) {
+  self->storage->ref();
+  Tensor t = new_tensor(self->storage, self.dtype());
   t->device = self->device;
   t->inference = self->inference;
   if (self->extra && self->extra->version) t->more().version = self->extra->version;
-  set_geometry(*t, sizes, strides, offset);
+  set_geometry(*t.get(), sizes, strides, offset);
   return t;
 }
 
 Tensor make_view(const Tensor& self, IntView sizes, IntView strides, int64_t offset) {
-  TensorImpl* t = window(self, sizes, strides, offset);
+  Tensor t = window(self, sizes, strides, offset);
   TensorImpl* base = self->base ? self->base : self.get();
   base->ref();
   t->base = base;
   t->view_version = t->version();
   const ThreadState& mode = thread_state();
   if (__builtin_expect(!mode.grad_enabled, 0)) t->origin = mode.inference ? Origin::Inference : Origin::NoGrad;
-  return Tensor::steal(t);
+  return t;
 }
 
-Tensor alias(const Tensor& self) { return Tensor::steal(window(self, self.sizes(), self.strides(), self->offset)); }
+Tensor alias(const Tensor& self) { return window(self, self.sizes(), self.strides(), self->offset); }
 
 void resize_(TensorImpl& t, IntView sizes) {
   if (IntView(t.sizes) == sizes) return;

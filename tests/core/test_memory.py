@@ -225,31 +225,54 @@ def test_the_message_names_the_size():
         torch.empty(1 << 50, dtype=torch.uint8)
 
 
-def big_work():
-    x = torch.randn(64, 3, 40, 40, requires_grad=True)
-    w = torch.randn(8, 3, 3, 3, requires_grad=True)
-    y = F.relu(F.conv2d(x, w, padding=1))
-    y = F.max_pool2d(y.mul(2).add_(1), 2)
-    (torch.cat([y, y], 1).sort(1)[0].softmax(1).mean() + x.transpose(0, 1).contiguous().std()).backward()
-    return torch.from_numpy(x.grad.numpy()) @ torch.randn(40, 40)
+class SmallNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.attention, self.line = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.norm(self.conv(x))), 2).flatten(2).transpose(1, 2)
+        x = F.layer_norm(x + self.attention(x, x, x, need_weights=False)[0], (8,))
+        return self.line(x.sort(1)[0].mean(1))
+
+
+def train(steps: int, fail_at: int = -1) -> list[float]:
+    """The losses of a new model; the allocation of that number in the first step fails."""
+    torch.manual_seed(0)
+    net = SmallNet()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
+    x, y = torch.randn(4, 3, 8, 8), torch.randint(5, (4,))
+    losses = []
+    torch._C._fail_allocation_after(fail_at)
+    try:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            losses.append(loss.item())
+    finally:
+        torch._C._fail_allocation_after(-1)
+    return losses
 
 
 def test_every_allocation_may_fail():
-    """The n-th large allocation fails, for every n until the work goes through: an error each time, and no leak."""
-    big_work()
-    failures, before = 0, counts()
-    try:
-        for n in range(1, 200):
-            torch.empty_cache()
-            torch._C._fail_allocation_after(n)
-            try:
-                big_work()
-                break
-            except torch.OutOfMemoryError:
-                failures += 1
-    finally:
-        torch._C._fail_allocation_after(-1)
-    assert 5 < failures < 199
+    """The n-th allocation of a training step fails, small ones and the kernels' scratch memory too, for every n until the step goes
+    through: OutOfMemoryError each time, no leak, and the next steps are right."""
+    want, failures = train(3), 0
+    before = counts()
+    for n in range(2000):
+        try:
+            train(1, n)
+            break
+        except torch.OutOfMemoryError:
+            failures += 1
+        if n % 50 == 0:
+            assert counts() == before, n
+            assert train(3) == want, n
+    assert 100 < failures < 1999
     sys.exc_info()
     assert counts() == before
-    big_work()
+    assert train(3) == want

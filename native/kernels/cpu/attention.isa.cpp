@@ -3,6 +3,7 @@
 // the threads: a task owns its block of queries (forward) or its key head (backward).
 #include "kernels/cpu/attention.h"
 
+#include "base/interrupt.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/rows.h"
 
@@ -172,6 +173,7 @@ void backward(const AttentionDesc& d) {
                     v = rows_of<T>(d, d.v, b, kh, 0, d.keys, dv, v_buffer);
       for (int64_t h = kh * group; h < (kh + 1) * group; ++h)
         for (int64_t i0 = 0; i0 < d.queries; i0 += kQueries) {
+          check_interrupt();
           const int64_t m = d.queries - i0 < kQueries ? d.queries - i0 : kQueries;
           const View<T> q = rows_of<T>(d, d.q, b, h, i0, m, dw, q_buffer),
                         o = rows_of<T>(d, d.out, b, h, i0, m, dv, o_buffer),

@@ -1,6 +1,7 @@
 // The convolution's table: its three functions as correlations, and the types that are computed in another.
 #include "kernels/cpu/conv_core.h"
 #include "kernels/cpu/conv_general.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/narrow.h"
 
 #include <stdlib.h>
@@ -91,10 +92,9 @@ class Widened {
     count_ = count;
     dense_ = count == 0 || reach == count;
     for (int64_t i = 4, step = 1; i >= 0 && !dense_; --i) strides[i] = step, step *= sizes[i];
-    data = (float*)malloc(size_t(count) * sizeof(float) + 256);
-    if (!data) __builtin_trap();
+    memory_.reset(count + 64);
+    data = memory_.data;
   }
-  ~Widened() { free(data); }
   Widened(const Widened&) = delete;
 
   template <class In>
@@ -134,6 +134,7 @@ class Widened {
             for (int64_t e = 0; e < size_[4]; ++e)
               f(i++, a * old_[0] + b * old_[1] + c * old_[2] + d * old_[3] + e * old_[4]);
   }
+  HeapArray<float> memory_;
   int64_t size_[5], old_[5], count_;
   bool dense_;
 };

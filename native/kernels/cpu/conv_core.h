@@ -2,6 +2,7 @@
 // forward is one; its gradient of the input is one, or one for each phase of the stride. Included by *.isa.cpp sources
 // only.
 #pragma once
+#include "base/interrupt.h"
 #include "base/parallel.h"
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/gemm_product.h"

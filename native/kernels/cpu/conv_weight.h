@@ -137,6 +137,7 @@ void weight_implicit(const Correlation<T>& p, T* dw) {
               for (int64_t od = 0; od < p.out[0]; ++od)
                 for (int64_t r0 = 0; r0 < p.out[1]; r0 += rows)
                   for (int64_t q0 = 0; q0 < p.out[2]; q0 += columns) {
+                    check_interrupt();
                     // A block short of columns keeps the full block's pitch, and is taken row by row.
                     const int64_t nr = least(rows, p.out[1] - r0), nq = least(columns, p.out[2] - q0);
                     const int64_t runs = nq == columns ? 1 : nr, run = nq == columns ? nr * columns : nq;
@@ -256,6 +257,7 @@ void weight_planes(Correlation<T> p, T* dw) {
       T* sum = sums + share * per_share + g * outputs * taps;
       zero_line(sum, outputs * taps);
       for (int64_t n = p.n * share / shares; n < p.n * (share + 1) / shares; ++n) {
+        check_interrupt();
         const int64_t start[3] = {-p.pad[0], -p.pad[1], -p.pad[2]}, zero[3] = {0, 0, 0};
         gather_planes(x, raw, p.x + n * p.x_stride[0] + g * channels * p.x_stride[1], p.in, p.x_stride, channels, start,
                       box, p.stride[2]);
@@ -299,6 +301,7 @@ void weight_channels(const Correlation<T>& p, T* dw) {
       T* sum = sums + share * per_share;
       zero_line(sum, per_share);
       for (int64_t line = lines * share / shares; line < lines * (share + 1) / shares; ++line) {
+        check_interrupt();
         const int64_t n = line / (p.out[0] * p.out[1]), od = line / p.out[1] % p.out[0], oh = line % p.out[1];
         const T* y = p.y + n * p.y_stride[0] + od * p.y_stride[2] + oh * p.y_stride[3];
         for (int64_t d = 0, tap = 0; d < p.taps[0]; ++d)

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/cpu/element.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/random.h"
 #include "kernels/cpu/sort.h"
 
@@ -190,7 +191,7 @@ void fill_standard_gamma(Generator& g, DType type, void* out, const void* alpha,
 void sample_dirichlet(Generator& g, DType type, void* out_, const void* alpha_, int64_t rows, int64_t n) {
   by_floating_type(type, [&](auto tag) {
     using T = decltype(tag);
-    double* gamma = new double[size_t(n ? n : 1)];
+    HeapArray<double> gamma(n);
     for (int64_t r = 0; r < rows; r++) {
       const T* alpha = (const T*)alpha_ + r * n;
       T* out = (T*)out_ + r * n;
@@ -207,7 +208,6 @@ void sample_dirichlet(Generator& g, DType type, void* out_, const void* alpha_, 
                                                           : x;
       }
     }
-    delete[] gamma;
   });
 }
 
@@ -250,7 +250,7 @@ MultinomialStatus multinomial(Generator& g, DType type, int64_t* out, const void
     }
     if (!replacement || samples == 1) {
       // Exponential race: the largest p / Exp(1) come first.
-      T* race = new T[size_t(rows * n)];
+      HeapArray<T> race(rows * n);
       fill_exponential(g, type, race, rows * n, 1);
       for (int64_t i = 0; i < rows * n; i++) race[i] = T(C(prob[i]) / C(race[i]));
       Lines lines;
@@ -259,10 +259,9 @@ MultinomialStatus multinomial(Generator& g, DType type, int64_t* out, const void
       lines.strides[0] = &in_stride, lines.strides[1] = &none, lines.strides[2] = &out_stride;
       lines.step[0] = item, lines.step[2] = 8;
       topk(type, lines, race, nullptr, out, samples, true);
-      delete[] race;
       return MultinomialStatus::Ok;
     }
-    C* cumulative = new C[size_t(n)];
+    HeapArray<C> cumulative(n);
     for (int64_t r = 0; r < rows; r++) {
       C sum = 0;
       for (int64_t i = 0; i < n; i++) {
@@ -282,7 +281,6 @@ MultinomialStatus multinomial(Generator& g, DType type, int64_t* out, const void
         out[r * samples + j] = left;
       }
     }
-    delete[] cumulative;
     return MultinomialStatus::Ok;
   });
 }

@@ -4,6 +4,7 @@
 
 #include "base/parallel.h"
 #include "kernels/cpu/embedding.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/wide.h"
 
 namespace fl::cpu::FL_ISA {
@@ -16,11 +17,9 @@ FL_LOCAL void add_row(W* __restrict to, const T* __restrict from, int64_t n, W s
 
 template <class T>
 struct Scratch {
+  HeapArray<T> memory;
   T* data;
-  explicit Scratch(int64_t n) : data((T*)std::calloc(size_t(n > 0 ? n : 1), sizeof(T))) {
-    if (!data) std::abort();
-  }
-  ~Scratch() { std::free(data); }
+  explicit Scratch(int64_t n) : memory(n), data(memory.data) { std::memset((void*)data, 0, size_t(n > 0 ? n : 0) * sizeof(T)); }
 };
 
 // Positions of each row's occurrences, in order: bucket r is order[start[r] .. start[r + 1]).

@@ -1,5 +1,6 @@
 // BFloat16 products with the processor's own instruction (vdpbf16ps: two products a lane, summed in float32), where it
 // has it.
+#include "base/interrupt.h"
 #include "base/parallel.h"
 #include "kernels/cpu/gemm_product.h"
 #include "kernels/cpu/gemm_tile.h"
@@ -119,6 +120,7 @@ void pair_product(const GemmDesc& g, const Finish& f, int64_t item, int64_t i0, 
                      k);
     for (int64_t ic = 0; ic < m; ic += mc) {
       const int64_t count = least(mc, m - ic);
+      check_interrupt();
       for (int64_t i = 0; i < count; i += kMR)
         pack_pairs<kMR>(pa + i * pairs, a + (i0 + ic + i) * g.a_row + 2 * p * g.a_col, g.a_row, g.a_col,
                         int(least(kMR, count - i)), k);

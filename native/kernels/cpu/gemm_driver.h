@@ -1,6 +1,7 @@
 // The loops around the register tiles: which path a product takes and how it is cut into blocks and tasks. One template
 // for float, double, uint32_t and uint64_t; included by *.isa.cpp sources only.
 #pragma once
+#include "base/interrupt.h"
 #include "base/parallel.h"
 #include "kernels/cpu/gemm_product.h"
 #include "kernels/cpu/gemm_tile.h"
@@ -112,6 +113,7 @@ void product_packed(const Product<T>& p) {
                           int(least(NR, nc - j)), kc);
       for (int64_t ic = 0; ic < p.m; ic += mc0) {
         int64_t mc = least(mc0, p.m - ic);
+        check_interrupt();
         if (pack_a)
           for (int64_t i = 0; i < mc; i += MR)
             pack_panel<T, MR>(pa + i * kc, p.a + (ic + i) * p.a_row + pc * p.a_col, p.a_row, p.a_col,
@@ -167,6 +169,7 @@ void product_unpacked(const Product<T>& p) {
   constexpr int W = Vec<T>::W;
   const int64_t rows = ceil_div(p.m, ceil_div(p.m, kMR));  // even: 16 is 8 + 8, not 12 + 4
   for (int64_t j = 0; j < p.n;) {
+    check_interrupt();
     int64_t left = p.n - j, vectors = ceil_div(left, W);
 #if FL_VB == 64
     if (rows <= 4 && vectors >= 6) {
@@ -281,6 +284,7 @@ void product_dot(const Product<T>& p) {
   constexpr int MB = 4, NB = FL_VB == 64 ? 6 : 2;
   T sum[MB * NB];
   for (int64_t j = 0; j < p.n; j += NB) {
+    check_interrupt();
     int n = int(least(NB, p.n - j));
     for (int64_t i = 0; i < p.m; i += MB) {
       int m = int(least(MB, p.m - i));

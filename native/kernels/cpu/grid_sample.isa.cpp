@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "base/parallel.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/resample_kernels.h"
 #include "kernels/cpu/wide.h"
 
@@ -212,8 +213,8 @@ void grid_sample(DType type, const GridSample& s, const void* in_, const void* g
     const T *in = (const T*)in_, *grid = (const T*)grid_;
     T* out = (T*)out_;
     fl::parallel_for(s.batch * blocks, double(kBlock) * (20 + 4 * double(s.channels)), [&](int64_t begin, int64_t end) {
-      Taps<W>* taps = (Taps<W>*)std::malloc(sizeof(Taps<W>));
-      if (!taps) std::abort();
+      HeapArray<Taps<W>> memory(1);
+      Taps<W>* taps = memory.data;
       for (int64_t u = begin; u < end; u++) {
         int64_t n = u / blocks, first = u % blocks * kBlock;
         int points = int(no - first < kBlock ? no - first : kBlock);
@@ -233,7 +234,6 @@ void grid_sample(DType type, const GridSample& s, const void* in_, const void* g
           for (int p = 0; p < points; p++) put(to[p], sum[p]);
         }
       }
-      std::free(taps);
     });
   });
 }
@@ -250,9 +250,9 @@ void grid_sample_backward(DType type, const GridSample& s, const void* grad_, co
       // Each thread owns some channels of an image, and walks its points in order.
       int64_t group = s.channels < 16 ? s.channels : 16, groups = group ? (s.channels + group - 1) / group : 0;
       fl::parallel_for(s.batch * groups, double(no) * (20 + 8 * double(group)), [&](int64_t begin, int64_t end) {
-        Taps<W>* taps = (Taps<W>*)std::malloc(sizeof(Taps<W>));
-        W* sums = (W*)std::malloc(sizeof(W) * size_t(group * ni + 1));
-        if (!taps || !sums) std::abort();
+        HeapArray<Taps<W>> memory(1);
+        Taps<W>* taps = memory.data;
+        HeapArray<W> sums(group * ni + 1);
         for (int64_t u = begin; u < end; u++) {
           int64_t n = u / groups, c0 = u % groups * group, m = s.channels - c0 < group ? s.channels - c0 : group;
           for (int64_t i = 0; i < m * ni; i++) sums[i] = 0;
@@ -261,7 +261,7 @@ void grid_sample_backward(DType type, const GridSample& s, const void* grad_, co
             make_taps(s, grid + (n * no + first) * s.ndim, points, *taps);
             for (int64_t c = 0; c < m; c++) {
               const T* g = grad + (n * s.channels + c0 + c) * no + first;
-              W* plane = sums + c * ni;
+              W* plane = sums.data + c * ni;
               for (int p = 0; p < points; p++)
                 for (int k = 0; k < taps->count; k++)
                   if (taps->at[k][p] >= 0) plane[taps->at[k][p]] += taps->weight[k][p] * W(get(g[p]));
@@ -270,16 +270,14 @@ void grid_sample_backward(DType type, const GridSample& s, const void* grad_, co
           T* to = grad_in + (n * s.channels + c0) * ni;
           for (int64_t i = 0; i < m * ni; i++) put(to[i], sums[i]);
         }
-        std::free(taps);
-        std::free(sums);
       });
     }
     if (grad_grid_) {
       T* grad_grid = (T*)grad_grid_;
       fl::parallel_for(
           s.batch * blocks, double(kBlock) * (20 + 8 * double(s.channels)), [&](int64_t begin, int64_t end) {
-            Taps<W>* taps = (Taps<W>*)std::malloc(sizeof(Taps<W>));
-            if (!taps) std::abort();
+            HeapArray<Taps<W>> memory(1);
+            Taps<W>* taps = memory.data;
             for (int64_t u = begin; u < end; u++) {
               int64_t n = u / blocks, first = u % blocks * kBlock;
               int points = int(no - first < kBlock ? no - first : kBlock);
@@ -302,7 +300,6 @@ void grid_sample_backward(DType type, const GridSample& s, const void* grad_, co
               for (int p = 0; p < points; p++)
                 for (int d = 0; d < s.ndim; d++) put(to[p * s.ndim + d], sum[d][p]);
             }
-            std::free(taps);
           });
     }
   });

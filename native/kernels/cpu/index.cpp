@@ -85,8 +85,7 @@ void OffsetTable::fill(const AdvancedIndex& x, bool wrap) {
   Odometer<2> positions;  // index k, other
   int64_t count = 1;
   for (int d = x.index_begin; d < x.index_end; d++) count *= x.sizes[d];
-  self_offsets = (int64_t*)std::malloc(size_t(count ? count : 1) * 8);
-  if (!self_offsets) std::abort();
+  self_offsets.reset(count);
   table.count = count;
   table.self = self_offsets;
   for (int k = 0; k < x.count; k++) {
@@ -99,17 +98,19 @@ void OffsetTable::fill(const AdvancedIndex& x, bool wrap) {
     int64_t* out = self_offsets;
     for (int64_t r = 0; n && r < count / n; r++, walk.next()) {
       const char* p = (const char*)x.index[k] + walk.offset[0];
-      if (k == 0) {
-        for (int64_t i = 0; i < n; i++, p += step) {
-          int64_t v = *(const int64_t*)p;
-          *out++ = (v + (v >> 63 & bound)) * scale;
+      in_blocks(n, [&](int64_t i, int64_t end) {
+        if (k == 0) {
+          for (; i < end; i++, p += step) {
+            int64_t v = *(const int64_t*)p;
+            *out++ = (v + (v >> 63 & bound)) * scale;
+          }
+        } else {
+          for (; i < end; i++, p += step) {
+            int64_t v = *(const int64_t*)p;
+            *out++ += (v + (v >> 63 & bound)) * scale;
+          }
         }
-      } else {
-        for (int64_t i = 0; i < n; i++, p += step) {
-          int64_t v = *(const int64_t*)p;
-          *out++ += (v + (v >> 63 & bound)) * scale;
-        }
-      }
+      });
     }
   }
   if (x.count == 0)
@@ -120,8 +121,7 @@ void OffsetTable::fill(const AdvancedIndex& x, bool wrap) {
   if (other.ndim <= 1) {
     table.other_step = other.ndim ? other.stride[0][0] : 0;
   } else {
-    other_offsets = (int64_t*)std::malloc(size_t(count ? count : 1) * 8);
-    if (!other_offsets) std::abort();
+    other_offsets.reset(count);
     table.other = other_offsets;
     other.start(0);
     for (int64_t i = 0; i < count; i++, other.next()) other_offsets[i] = other.offset[0];

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "base/interrupt.h"
 #include "base/parallel.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/index.h"
 
 #define FL_INLINE inline __attribute__((always_inline))
@@ -99,7 +101,10 @@ FL_INLINE void along_dim(const DimIndex& x, double ns_per_element, const F& f) {
       Odometer<3> at = rest;
       at.start(begin);
       for (int64_t u = begin; u < end; u++, at.next())
-        f(at.offset[0], at.offset[1], at.offset[2], n_dim, int64_t(0), other_dim, index_dim);
+        in_blocks(n_dim, [&](int64_t i, int64_t stop) {
+          f(at.offset[0], at.offset[1] + i * other_dim, at.offset[2] + i * index_dim, stop - i, int64_t(0), other_dim,
+            index_dim);
+        });
     });
     return;
   }
@@ -115,8 +120,10 @@ FL_INLINE void along_dim(const DimIndex& x, double ns_per_element, const F& f) {
                        int64_t first = c * piece, m = n - first < piece ? n - first : piece;
                        int64_t self = at.offset[0] + first * ss, other = at.offset[1] + first * os,
                                index = at.offset[2] + first * is;
-                       for (int64_t i = 0; i < n_dim; i++)
+                       for (int64_t i = 0; i < n_dim; i++) {
+                         check_interrupt();
                          f(self, other + i * other_dim, index + i * index_dim, m, ss, os, is);
+                       }
                        if (++c == pieces) c = 0, at.next();
                      }
                    });
@@ -178,11 +185,17 @@ FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool rea
         for (int64_t u = begin; u < end;) {
           int64_t take = pieces - c < end - u ? pieces - c : end - u;
           int64_t first = c * piece, m = (c + take == pieces ? n : (c + take) * piece) - first;
-          if (single) elements(table.self, at.offset[0], at.offset[1], table.count, table.other_step);
-          else
-            for (int64_t p = 0; p < table.count; p++)
+          if (single) {
+            in_blocks(table.count, [&](int64_t p, int64_t stop) {
+              elements(table.self + p, at.offset[0], at.offset[1] + p * table.other_step, stop - p, table.other_step);
+            });
+          } else {
+            for (int64_t p = 0; p < table.count; p++) {
+              check_interrupt();
               row(at.offset[0] + first * ss + table.self[p],
                   at.offset[1] + first * os + (table.other ? table.other[p] : p * table.other_step), m, ss, os);
+            }
+          }
           u += take, c = 0;
           at.next();
         }
@@ -191,15 +204,6 @@ FL_INLINE void along_table(const Table& table, const Odometer<2>& dims, bool rea
 
 // Scratch memory of the nests.
 template <class T>
-struct Buffer {
-  T* data;
-  explicit Buffer(int64_t n) : data((T*)std::malloc(size_t(n > 0 ? n : 1) * sizeof(T))) {
-    if (!data) std::abort();
-  }
-  ~Buffer() { std::free(data); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  T& operator[](int64_t i) { return data[i]; }
-};
+using Buffer = HeapArray<T>;
 
 }  // namespace fl::cpu::nest

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdlib>
 
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/index_nest.h"
 
 // Lambdas handed to a nest are its inner loop.
@@ -12,13 +13,8 @@ namespace fl::cpu {
 struct OffsetTable {
   nest::Table table;
   nest::Odometer<2> rest;  // self and other strides of the dimensions that are not indexed
-  int64_t* self_offsets = nullptr;
-  int64_t* other_offsets = nullptr;
+  HeapArray<int64_t> self_offsets, other_offsets;
 
-  OffsetTable() = default;
-  OffsetTable(const OffsetTable&) = delete;
-  OffsetTable& operator=(const OffsetTable&) = delete;
-  ~OffsetTable() { std::free(self_offsets), std::free(other_offsets); }
   BadIndex build(const AdvancedIndex&);
   BadIndex build(const DimIndex&);  // of an index that addresses whole slices
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <random>
 
+#include "base/interrupt.h"
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/random_kernels.h"
 
@@ -29,6 +30,7 @@ uint64_t Generator::seed() {
 }
 
 void Generator::refill() {
+  check_interrupt();  // before anything changes
   cpu::random_kernels().refill(state_, output_);
   position_ = 0;
   fresh_ = false;
@@ -285,7 +287,9 @@ void randperm(Generator& g, DType type, void* out_, int64_t n) {
   by_real_type(type, [&](auto tag) {
     using T = decltype(tag);
     T* out = (T*)out_;
-    for (int64_t i = 0; i < n; i++) out[i] = from_bits<T>(uint64_t(i));
+    in_blocks(n, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) out[i] = from_bits<T>(uint64_t(i));
+    });
     bool wide = n >= int64_t(0xffffffffu / 20);
     for (int64_t i = 0; i + 1 < n; i++) {
       int64_t z = wide ? int64_t(g.random64() % uint64_t(n - i)) : int64_t(g.random() % uint32_t(n - i));

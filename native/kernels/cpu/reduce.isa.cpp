@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/parallel.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/reduce_fold.h"
 
 namespace fl::cpu::FL_ISA {
@@ -138,7 +139,8 @@ void by_rows(const Job& job) {
     return;
   }
   const int size = fold.state_size;
-  char* partial = (char*)std::malloc(size_t(job.results * chunks * size));
+  HeapArray<char> memory(job.results * chunks * size);
+  char* partial = memory.data;
   parallel_for(job.results * chunks, job.cost * double(kChunk), [&](int64_t begin, int64_t end) {
     alignas(64) char buffer[kBufferBytes];
     for (; begin < end; ++begin) {
@@ -154,7 +156,6 @@ void by_rows(const Job& job) {
     for (int64_t c = 1; c < chunks; ++c) fold.merge(total, total + c * size, 1);
     fold.finish(total, 1, results_at(job, r), job.context);
   }
-  std::free(partial);
 }
 
 // Rows [begin, end) of the reduced positions of the results [column, column + width) of one inner kept dimension.
@@ -206,8 +207,9 @@ void by_columns(const Job& job) {
     chunk = kChunk / width < 128 ? 128 : kChunk / width;
     chunks = (job.n + chunk - 1) / chunk;
   }
-  char* partial = chunks > 1 ? (char*)std::malloc(size_t(outer * chunks * columns.size * size))
-                             : nullptr;  // [outer][chunks][columns]
+  HeapArray<char> memory;  // [outer][chunks][columns]
+  if (chunks > 1) memory.reset(outer * chunks * columns.size * size);
+  char* partial = memory.data;
   auto finish = [&](int64_t o, int64_t from, int64_t count, char* s) {
     fold.finish(s, count, results_at(job, o * columns.size + from), job.context);
   };
@@ -232,7 +234,6 @@ void by_columns(const Job& job) {
       finish(o, 0, columns.size, total);
     }
   }
-  std::free(partial);
 }
 
 // Narrow contiguous columns ([N, 3] over N): several rows side by side become one wide row, whose parts are joined at
@@ -247,7 +248,8 @@ bool by_narrow_columns(const Job& job) {
   const int64_t width = side * c, chunk = kChunk / width, chunks = (rows + chunk - 1) / chunk;
   const int size = fold.state_size;
   const int64_t converted_rows = kBufferBytes / (width * job.converted_size);
-  char* states = (char*)std::malloc(size_t(chunks * width * size));
+  HeapArray<char> memory(chunks * width * size);
+  char* states = memory.data;
   auto add = [&](const char* x, int64_t count, int64_t w, char* s, char* buffer) {
     if (job.direct) {
       fold.columns(x, w * job.source_size, count, w, s, 0, job.context);
@@ -273,7 +275,6 @@ bool by_narrow_columns(const Job& job) {
   for (int64_t i = 1; i < chunks; ++i) fold.merge(states, states + i * width * size, width);
   for (int64_t i = 1; i < side; ++i) fold.merge(states, states + i * c * size, c);
   fold.finish(states, c, results_at(job, 0), job.context);
-  std::free(states);
   return true;
 }
 

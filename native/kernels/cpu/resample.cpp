@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/cpu/element.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/index_nest.h"
 #include "kernels/cpu/resample_kernels.h"
 
@@ -112,7 +113,7 @@ namespace {
 // Input position of every output position along each padded dimension; missing outer dimensions have size 1.
 struct PadMap {
   int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1};
-  int64_t* at[3] = {nullptr, nullptr, nullptr};
+  HeapArray<int64_t> at[3];
   int64_t first = 0, last = 0;  // innermost: outputs [first, last) read a run of inputs
   explicit PadMap(const Pad& p) {
     for (int d = 0; d < 3; d++) {
@@ -121,8 +122,7 @@ struct PadMap {
       in[d] = from >= 0 ? p.in_size[from] : 1;
       out[d] = in[d] + before + after;
       if (out[d] < 0) out[d] = 0;
-      at[d] = (int64_t*)std::malloc(size_t(out[d] + 1) * 8);
-      if (!at[d]) std::abort();
+      at[d].reset(out[d] + 1);
       for (int64_t i = 0; i < out[d]; i++) {
         int64_t x = i - before, n = in[d];
         if (x < 0 || x >= n) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/parallel.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/pointwise.h"
 
@@ -14,9 +15,10 @@ namespace {
 template <class T>
 class Buffer {
  public:
-  explicit Buffer(int64_t n) : data_(n <= kLocal ? local_ : (T*)std::malloc(size_t(n) * sizeof(T))) {}
-  ~Buffer() {
-    if (data_ != local_) std::free(data_);
+  explicit Buffer(int64_t n) : data_(local_) {
+    if (n <= kLocal) return;
+    more_.reset(n);
+    data_ = more_.data;
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -26,6 +28,7 @@ class Buffer {
  private:
   static constexpr int64_t kLocal = 8192 / sizeof(T);
   alignas(FL_VB) T local_[kLocal];
+  HeapArray<T> more_;
   T* data_;
 };
 

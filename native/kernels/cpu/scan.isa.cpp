@@ -3,6 +3,7 @@
 // rows together, one carry each.
 #include "kernels/cpu/scan.h"
 
+#include "base/interrupt.h"
 #include "kernels/cpu/rows.h"
 
 namespace fl::cpu::FL_ISA {
@@ -156,6 +157,7 @@ void scan_line(const Job& job, At at, int64_t count) {
     int64_t best = 0;
     for (int64_t i = 0; i < job.n; i += kBlockLength) {
       const int64_t k = job.n - i < kBlockLength ? job.n - i : kBlockLength;
+      check_interrupt();
       convert(job.in_dtype, row.in + i * job.in_step, job.in_step, dtype_of<A>::value, (char*)block, sizeof(A), k);
       if constexpr (Op::positions) {
         char* index = row.index ? row.index + i * job.index_step : nullptr;
@@ -196,6 +198,7 @@ void scan_rows(const Job& job, At at, int64_t width) {
   int64_t best[kBlockLength];
   for (int64_t j = 0; j < width; ++j) carry[j] = A(Op::start()), best[j] = 0;
   for (int64_t i = 0; i < job.n; ++i) {
+    check_interrupt();
     convert(job.in_dtype, at.in + i * job.in_step, job.in_across, dtype_of<A>::value, (char*)row, sizeof(A), width);
     if constexpr (Op::positions) {
       for (int64_t j = 0; j < width; ++j)

@@ -2,10 +2,12 @@
 #include "kernels/cpu/scratch.h"
 
 #include <cstdlib>
-#include <new>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+
+#include "kernels/cpu/heap.h"
+#include "memory/allocator.h"
 
 namespace fl::cpu {
 namespace {
@@ -24,15 +26,19 @@ thread_local Slots t_slots;
 
 }  // namespace
 
+void* heap_take(size_t nbytes) { return allocate(nbytes); }
+void heap_give(void* p, size_t nbytes) { deallocate(p, nbytes); }
+
 void* scratch(Scratch which, size_t bytes) {
+  count_allocation(bytes);
   Slot& slot = t_slots.slot[int(which)];
   if (__builtin_expect(bytes + 256 > slot.size, 0)) {
     constexpr size_t huge = size_t(2) << 20;
     size_t align = bytes >= huge ? huge : 4096, size = (bytes + 256 + bytes / 8 + align - 1) / align * align;
     std::free(slot.data);
     slot.size = 0;
-    slot.data = std::aligned_alloc(align, size);
-    if (!slot.data) throw std::bad_alloc();
+    slot.data = nullptr;
+    slot.data = system_memory(align, size);
 #if defined(__linux__)
     if (align == huge) madvise(slot.data, size, MADV_HUGEPAGE);
 #endif

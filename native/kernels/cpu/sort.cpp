@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/interrupt.h"
 #include "kernels/cpu/sort_keys.h"
 
 namespace fl::cpu {
@@ -28,10 +29,12 @@ P* radix_sort(P* from, P* to, int64_t n, int bits) {
   int passes = (bits + kDigit - 1) / kDigit;
   nest::Buffer<int64_t> counts(int64_t(kBuckets) * kMaxPasses);
   std::memset(counts.data, 0, sizeof(int64_t) * size_t(kBuckets) * size_t(passes));
-  for (int64_t i = 0; i < n; i++) {
-    uint64_t key = key_of(from[i]);
-    for (int p = 0; p < passes; p++) counts[p * kBuckets + int64_t(key >> (p * kDigit) & (kBuckets - 1))]++;
-  }
+  in_blocks(n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      uint64_t key = key_of(from[i]);
+      for (int p = 0; p < passes; p++) counts[p * kBuckets + int64_t(key >> (p * kDigit) & (kBuckets - 1))]++;
+    }
+  });
   for (int p = 0; p < passes; p++) {
     int64_t* count = counts.data + p * kBuckets;
     int shift = p * kDigit;
@@ -42,10 +45,12 @@ P* radix_sort(P* from, P* to, int64_t n, int bits) {
       count[b] = at;
       at += c;
     }
-    for (int64_t i = 0; i < n; i++) {
-      P x = from[i];
-      to[count[key_of(x) >> shift & (kBuckets - 1)]++] = x;
-    }
+    in_blocks(n, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        P x = from[i];
+        to[count[key_of(x) >> shift & (kBuckets - 1)]++] = x;
+      }
+    });
     P* t = from;
     from = to, to = t;
   }
@@ -93,13 +98,16 @@ int pack_differences(const K* keys, int64_t n, uint64_t* packed, int* bits) {
   }
   int width = high == low ? 0 : 64 - __builtin_clzll(uint64_t(high - low)), dropped = width > 32 ? width - 32 : 0;
   *bits = width - dropped;
-  for (int64_t i = 0; i < n; i++) packed[i] = uint64_t(K(keys[i] - low) >> dropped) << 32 | uint64_t(i);
+  in_blocks(n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) packed[i] = uint64_t(K(keys[i] - low) >> dropped) << 32 | uint64_t(i);
+  });
   return dropped;
 }
 
 // Puts runs that tie in the packed bits in the order of their whole keys.
 void settle_ties(const uint64_t* keys, uint64_t* sorted, int64_t n) {
   auto less = [=](uint64_t a, uint64_t b) {
+    check_interrupt();
     uint64_t x = keys[a & 0xffffffffu], y = keys[b & 0xffffffffu];
     return x < y || (x == y && a < b);
   };
@@ -127,7 +135,9 @@ void sort_by_differences(DType type, const Lines& lines, const void* in, void* v
                          [&](const char* x, char* v, char* i, Buffers& s) {
                            load_line(item, x, lines.step[0], n, s.line.data);
                            K flip = descending ? key_mask<T>() : K(0);
-                           for (int64_t k = 0; k < n; k++) s.keys[k] = K(to_key(s.line[k]) ^ flip);
+                           in_blocks(n, [&](int64_t begin, int64_t end) {
+                             for (int64_t k = begin; k < end; k++) s.keys[k] = K(to_key(s.line[k]) ^ flip);
+                           });
                            int bits, dropped = pack_differences(s.keys.data, n, s.a.data, &bits);
                            uint64_t* sorted = sort_any<uint64_t>(s.a.data, s.b.data, n, bits);
                            if constexpr (sizeof(K) == 8) {
@@ -149,12 +159,16 @@ uint128_t* sort_packed(uint128_t* packed, uint128_t* other, int64_t n, int bits)
 
 void load_line(int64_t item, const char* in, int64_t step, int64_t n, void* out) {
   if (step == item) {
-    std::memcpy(out, in, size_t(n * item));
+    in_blocks(n, [&](int64_t begin, int64_t end) {
+      std::memcpy((char*)out + begin * item, in + begin * item, size_t((end - begin) * item));
+    });
     return;
   }
   auto run = [&](auto tag) {
     using T = decltype(tag);
-    for (int64_t i = 0; i < n; i++) ((T*)out)[i] = *(const T*)(in + i * step);
+    in_blocks(n, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) ((T*)out)[i] = *(const T*)(in + i * step);
+    });
   };
   switch (item) {
     case 1: return run(uint8_t());

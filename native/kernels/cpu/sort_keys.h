@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/interrupt.h"
 #include "kernels/cpu/element.h"
 #include "kernels/cpu/index_nest.h"
 #include "kernels/cpu/sort.h"
@@ -85,7 +86,9 @@ void pack_line(DType type, const void* line, int64_t n, bool descending, P* pack
       using K = decltype(to_key(T(0)));
       const T* x = (const T*)line;
       const K flip = descending ? key_mask<T>() : K(0);
-      for (int64_t i = 0; i < n; i++) packed[i] = pack<P>(uint64_t(K(to_key(x[i]) ^ flip)), i);
+      in_blocks(n, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; i++) packed[i] = pack<P>(uint64_t(K(to_key(x[i]) ^ flip)), i);
+      });
     }
   });
 }
@@ -102,7 +105,9 @@ void store_values(int64_t item, const void* line, const P* packed, int64_t n, ch
   auto run = [&](auto tag) {
     using T = decltype(tag);
     const T* from = (const T*)line;
-    for (int64_t i = 0; i < n; i++) *(T*)(out + i * step) = from[position_of(packed[i])];
+    in_blocks(n, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) *(T*)(out + i * step) = from[position_of(packed[i])];
+    });
   };
   switch (item) {
     case 1: return run(uint8_t());
@@ -113,10 +118,12 @@ void store_values(int64_t item, const void* line, const P* packed, int64_t n, ch
 }
 template <class P>
 void store_positions(const P* packed, int64_t n, char* out, int64_t step) {
-  if (step == 8)
-    for (int64_t i = 0; i < n; i++) ((int64_t*)out)[i] = position_of(packed[i]);
-  else
-    for (int64_t i = 0; i < n; i++) *(int64_t*)(out + i * step) = position_of(packed[i]);
+  in_blocks(n, [&](int64_t begin, int64_t end) {
+    if (step == 8)
+      for (int64_t i = begin; i < end; i++) ((int64_t*)out)[i] = position_of(packed[i]);
+    else
+      for (int64_t i = begin; i < end; i++) *(int64_t*)(out + i * step) = position_of(packed[i]);
+  });
 }
 
 // f(input line, values line, indices line, scratch) for every line, lines shared among threads; values and indices may

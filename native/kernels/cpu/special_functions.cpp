@@ -222,6 +222,8 @@ double bessel_y(double (*y)(double), double x) { return x < 0 ? kNan : x == 0 ? 
 
 }  // namespace
 
+double bessel_i0(double x) { return i0(x); }
+
 FL_SPECIAL(Erfc, std::erfc(x))
 FL_SPECIAL(Erfinv, erfinv(x))
 FL_SPECIAL(Sinc, sinc(x))

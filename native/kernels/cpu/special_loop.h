@@ -4,6 +4,8 @@
 
 namespace fl::cpu {
 
+double bessel_i0(double x);
+
 template <class T, class F> inline void special_loop1(int64_t n, char* const* ptrs, const int64_t* strides, F f) {
   for (int64_t i = 0; i < n; i++) *(T*)(ptrs[0] + i * strides[0]) = T(f(double(*(const T*)(ptrs[1] + i * strides[1]))));
 }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/cpu/sort.h"
+#include "base/interrupt.h"
 #include "kernels/cpu/sort_keys.h"
 
 namespace fl::cpu {
@@ -19,6 +20,7 @@ template <class T, class Order>
 int64_t walk_runs(const T* in, int64_t n, const Order& order, T* values, int64_t* inverse, int64_t* counts) {
   int64_t found = 0;
   for (int64_t i = 0; i < n; i++) {
+    if (i % 4096 == 0) check_interrupt();
     int64_t at = order(i);
     T x = in[at];
     if (i == 0 || !same(values[found - 1], x)) {
@@ -49,7 +51,9 @@ int64_t unique_counted(const T* in, int64_t n, int64_t low, int64_t width, T* va
                        int64_t* counts) {
   nest::Buffer<int64_t> seen(width);
   std::memset(seen.data, 0, size_t(width) * 8);
-  for (int64_t i = 0; i < n; i++) seen[int64_t(in[i]) - low]++;
+  in_blocks(n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) seen[int64_t(in[i]) - low]++;
+  });
   int64_t found = 0;
   for (int64_t v = 0; v < width; v++) {
     if (!seen[v]) continue;
@@ -67,6 +71,7 @@ int64_t unique_complex(const T* in, int64_t n, T* values, int64_t* inverse, int6
   nest::Buffer<int64_t> order(n);
   for (int64_t i = 0; i < n; i++) order[i] = i;
   std::stable_sort(order.data, order.data + n, [&](int64_t a, int64_t b) {
+    check_interrupt();
     T x = in[a], y = in[b];
     return before(x.re, y.re) || (!before(y.re, x.re) && before(x.im, y.im));
   });
@@ -121,6 +126,7 @@ int64_t unique_rows(DType type, const void* in, int64_t n, int64_t width, int64_
     for (int64_t i = 0; i < n; i++) order[i] = i;
     if (!consecutive) {
       std::stable_sort(order.data, order.data + n, [&](int64_t a, int64_t b) {
+        check_interrupt();
         const T *p = x + a * width, *q = x + b * width;
         for (int64_t k = 0; k < width; k++) {
           if constexpr (kIsComplex<T>) {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/parallel.h"
+#include "kernels/cpu/heap.h"
 #include "kernels/cpu/resample_kernels.h"
 #include "kernels/cpu/wide.h"
 
@@ -10,21 +11,7 @@ namespace fl::cpu::FL_ISA {
 namespace {
 
 template <class T>
-struct Array {
-  T* data = nullptr;
-  Array() = default;
-  explicit Array(int64_t n) { reset(n); }
-  void reset(int64_t n) {
-    std::free(data);
-    data = (T*)std::malloc(size_t(n > 0 ? n : 1) * sizeof(T));
-    if (!data) std::abort();
-  }
-  ~Array() { std::free(data); }
-  Array(const Array&) = delete;
-  Array& operator=(const Array&) = delete;
-  T& operator[](int64_t i) { return data[i]; }
-  const T& operator[](int64_t i) const { return data[i]; }
-};
+using Array = HeapArray<T>;
 
 // Tap k of output i is at[k * size + i] with weight[k * size + i].
 template <class W>
