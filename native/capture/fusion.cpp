@@ -37,6 +37,7 @@ class Chain final : public Promise {
     ScalarBits bits;             // the number
     Ref<Storage> source;         // keeps the memory
     Storage* result = nullptr;   // the storage that waits for the result of a step; null: nobody holds it
+    int spread = -1;             // made by a step that writes out this one of spreads_
     int last_use = -1;
   };
   struct Step {
@@ -52,7 +53,10 @@ class Chain final : public Promise {
     Ref<Storage> source;
     const char* data;
     Dims sizes, strides;  // of the chain's shape, strides in bytes
-    void write(cpu::Loop copy, char* to, int64_t item, int64_t begin, int64_t n) const;
+    Spread(const TensorImpl& t, const Dims& shape);
+    int64_t run() const { return sizes[sizes.size() - 1]; }  // elements that a stride reaches
+    // Elements [begin, begin + n): where they lie, if one stride reaches them, else written to `to`.
+    char* find(cpu::Loop copy, char* to, int64_t& item, int64_t begin, int64_t n) const;
   };
 
   bool operand(const Value& v, DType dtype, const TensorImpl& like, int& id);
@@ -116,21 +120,35 @@ bool Chain::operand(const Value& v, DType dtype, const TensorImpl& like, int& id
   } else {
     const int nd = like.sizes.size(), lead = nd - t.sizes.size();
     if (!like.plain || lead < 0) return false;
-    Spread spread{Ref<Storage>::borrow(s), t.bytes(), like.sizes, Dims(nd)};
-    for (int d = 0; d < nd; ++d) {
-      const bool repeats = d < lead || t.sizes[d - lead] == 1;
-      if (!repeats && t.sizes[d - lead] != like.sizes[d]) return false;
-      spread.strides[d] = repeats ? 0 : t.strides[d - lead] * int64_t(item_size(t.dtype));
-    }
+    for (int d = 0; d < t.sizes.size(); ++d)
+      if (t.sizes[d] != 1 && t.sizes[d] != like.sizes[lead + d]) return false;
+    Spread spread(t, like.sizes);
     id = push(cpu::pointwise_kernels().cast[int(t.dtype)][int(t.dtype)], nullptr, 0, t.dtype, 0.1);
-    steps_.back().spread = int(spreads_.size());
+    steps_.back().spread = values_[id].spread = int(spreads_.size());
     spreads_.push_back(std::move(spread));
   }
   id = converted(id, dtype);
   return true;
 }
 
-void Chain::Spread::write(cpu::Loop copy, char* to, int64_t item, int64_t begin, int64_t n) const {
+Chain::Spread::Spread(const TensorImpl& t, const Dims& shape) : source(Ref<Storage>::borrow(t.storage)), data(t.bytes()) {
+  const int lead = shape.size() - t.sizes.size();
+  for (int d = 0; d < shape.size(); ++d) {
+    if (shape[d] == 1) continue;
+    const bool repeats = d < lead || t.sizes[d - lead] == 1;
+    const int64_t stride = repeats ? 0 : t.strides[d - lead] * int64_t(item_size(t.dtype));
+    const int outer = sizes.size() - 1;
+    if (outer >= 0 && strides[outer] == stride * shape[d]) {  // one run with the dimension around it
+      sizes[outer] *= shape[d];
+      strides[outer] = stride;
+    } else {
+      sizes.push(shape[d]);
+      strides.push(stride);
+    }
+  }
+}
+
+char* Chain::Spread::find(cpu::Loop copy, char* to, int64_t& item, int64_t begin, int64_t n) const {
   const int last = sizes.size() - 1;
   Dims at(sizes.size());
   const char* from = data;
@@ -139,11 +157,17 @@ void Chain::Spread::write(cpu::Loop copy, char* to, int64_t item, int64_t begin,
     begin /= sizes[d];
     from += at[d] * strides[d];
   }
+  const int64_t steps[2] = {item, strides[last]};
+  if (n <= sizes[last] - at[last]) {
+    item = strides[last];
+    return const_cast<char*>(from);
+  }
+  char* const block = to;
   for (;;) {
-    const int64_t run = std::min(n, sizes[last] - at[last]), steps[2] = {item, strides[last]};
+    const int64_t run = std::min(n, sizes[last] - at[last]);
     char* ptrs[2] = {to, const_cast<char*>(from)};
     copy(run, ptrs, steps, nullptr);
-    if ((n -= run) == 0) return;
+    if ((n -= run) == 0) return block;
     to += run * item;
     from -= at[last] * strides[last];
     at[last] = 0;
@@ -256,15 +280,24 @@ void Chain::run() {
     }
     release(false);
   }
-  const int64_t block = kBlockBytes / int64_t(item), blocks = (numel_ + block - 1) / block;
+  // Blocks end where the lines of a broadcast operand end, unless those are short.
+  int64_t block = kBlockBytes / int64_t(item), line = numel_;
+  if (!spreads_.empty() && spreads_[0].run() >= block / 4) line = spreads_[0].run();
+  const int64_t per_line = (line + block - 1) / block, blocks = numel_ / line * per_line;
+  block = (line + per_line - 1) / per_line;
   Unlock unlock(ns * double(numel_));
   parallel_for(blocks, ns * double(block) * 0.7, [&](int64_t begin, int64_t end) {
     char* scratch = static_cast<char*>(cpu::scratch(cpu::Scratch::Convert, size_t(slots) * kBlockBytes));
-    for (int64_t b = begin; b < end; ++b) run_block(scratch, b * block, std::min(block, numel_ - b * block));
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t first = b % per_line * block;
+      if (first < line) run_block(scratch, b / per_line * line + first, std::min(block, line - first));
+    }
   });
 }
 
 void Chain::run_block(char* scratch, int64_t begin, int64_t n) const {
+  char* spread_at[kMost];
+  int64_t spread_step[kMost];
   for (const Step& s : steps_) {
     char* ptrs[4];
     int64_t strides[4];
@@ -274,9 +307,14 @@ void Chain::run_block(char* scratch, int64_t begin, int64_t n) const {
       ptrs[k] = v.number ? const_cast<char*>(v.bits.bytes) : v.data ? v.data + begin * item
                                                                     : scratch + v.slot * kBlockBytes;
       strides[k] = v.number ? 0 : item;
+      if (k && v.spread >= 0) ptrs[k] = spread_at[v.spread], strides[k] = spread_step[v.spread];
     }
-    if (s.spread >= 0) spreads_[size_t(s.spread)].write(s.loop, ptrs[0], strides[0], begin, n);
-    else s.loop(n, ptrs, strides, s.has_params ? s.params : nullptr);
+    if (s.spread >= 0) {
+      spread_step[s.spread] = strides[0];
+      spread_at[s.spread] = spreads_[size_t(s.spread)].find(s.loop, ptrs[0], spread_step[s.spread], begin, n);
+    } else {
+      s.loop(n, ptrs, strides, s.has_params ? s.params : nullptr);
+    }
   }
 }
 
