@@ -92,7 +92,19 @@ void destroy_extra(TensorImpl& t) {
 
 // ------------------------------------------------------------------------------------------------ saved tensors
 
+// "Mul" of MulBackward0, as errors say it.
+static std::string spoken_name(const Node& n) {
+  std::string name = n.name();
+  size_t at = name.rfind("Backward");
+  bool built_in = at != std::string::npos && at + 8 < name.size() && name.find_first_not_of("0123456789", at + 8) == std::string::npos;
+  return built_in ? name.substr(0, at) : name;
+}
+
 void Saved::set(const Tensor& x, int output_index, Node*) {
+  FL_CHECK(!x->inference,
+           "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation tracked by autograd. "
+           "To work around this, you can make a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+           "`torch.inference_mode()`.");
   output = output_index;
   version = x->version();
   leaf = x->grad_fn == nullptr;
@@ -118,11 +130,12 @@ Tensor Saved::get(const Node& owner) const {
     if (t->version() != version) {
       std::ostringstream shape;
       shape << t->sizes;
-      fail(ErrorKind::Runtime, "one of the variables needed for gradient computation has been modified by an inplace operation: [flambeau.",
-           scalar_type_name(t->dtype), "Tensor ", shape.str(), "]", output >= 0 ? ", which is output " + std::to_string(output) + " of " + owner.name() + "," : std::string(),
-           " is at version ", t->version(), "; expected version ", version,
+      const Node* maker = output >= 0 ? &owner : t->grad_fn;
+      std::string made = maker ? ", which is output " + std::to_string(output >= 0 ? output : t->output_nr) + " of " + spoken_name(*maker) + "," : "";
+      fail(ErrorKind::Runtime, "one of the variables needed for gradient computation has been modified by an inplace operation: [torch.",
+           scalar_type_name(t->dtype), "Tensor ", shape.str(), "]", made, " is at version ", t->version(), "; expected version ", version,
            " instead. Hint: enable anomaly detection to find the operation that "
-           "failed to compute its gradient, with flambeau.autograd.set_detect_anomaly(True).");
+           "failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).");
     }
     x = Tensor::borrow(t);
   }
@@ -335,6 +348,10 @@ static Tensor as_type_of(const Tensor& base, DType dtype) {
 Node* grad_fn(TensorImpl& t) {
   if (__builtin_expect(t.base != nullptr, 0) && t.view_version != t.version() && (t.base->requires_grad || t.base->grad_fn) &&
       t.origin != Origin::NoGrad) {
+    FL_CHECK(t.origin != Origin::MultiOutput, "Output ", t.output_nr, " of ", t.grad_fn ? spoken_name(*t.grad_fn) : std::string("a function"),
+             " is a view and its base or another view of its base has been modified inplace. This view is the output of a function that returns "
+             "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the inplace operation by an "
+             "out-of-place one.");
     // The base was written since: this window's history is that of the base as it is now, seen through the window.
     GradModeGuard on(true);
     Tensor base = as_type_of(Tensor::borrow(t.base), t.dtype);
@@ -370,10 +387,10 @@ void check_inplace(const Tensor& self, const char* op) {
            "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the "
            "no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).");
     if (self->origin == Origin::MultiOutput)
-      fail(ErrorKind::Runtime, "Output ", self->output_nr, " of ", self->grad_fn ? self->grad_fn->name() : std::string(op),
+      fail(ErrorKind::Runtime, "Output ", self->output_nr, " of ", self->grad_fn ? spoken_name(*self->grad_fn) : std::string(op),
            " is a view and is being modified inplace. This view is the output of a function that returns multiple views. Such functions do not "
            "allow the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.");
-    FL_CHECK(!(self->base->requires_grad && !self->base->grad_fn), "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+    FL_CHECK(!(self->base->requires_grad && !self->base->grad_fn) && !(self->requires_grad && !self->grad_fn), "a view of a leaf Variable that requires grad is being used in an in-place operation.");
   }
   FL_CHECK(!(self->requires_grad && !self->grad_fn), "a leaf Variable that requires grad is being used in an in-place operation.");
 }
@@ -398,7 +415,7 @@ struct CopySlices final : Node {
     add_meta(base);
   }
   ~CopySlices() override { release_node(fn); }
-  std::string name() const override { return "CopySlices"; }
+  std::string name() const override { return "torch::autograd::CopySlices"; }
   void release_saved() override {
     released = true;
     fn->release_saved();

@@ -1,4 +1,5 @@
 // Creation: constant tensors, ranges, identity; the _like and new_ forms.
+#include "ops/dim_index.h"
 #include "ops/factory.h"
 
 #include <complex>
@@ -10,6 +11,7 @@ namespace {
 void constant(Call& c, IntView size, int at, const Value& v, DType dtype) {
   Options o = options(c, at, dtype);
   if (c.mode == Mode::Out && c.preset[0] && !c.has(at)) o.dtype = c.preset[0]->dtype;
+  checked_bits(v, o.dtype);
   Tensor t = empty(size, o.dtype, o.device);
   fill_values(t, v);
   finish(c, t, o.requires_grad);
@@ -102,6 +104,7 @@ Record full_like{{.schema = {"full_like(Tensor self, Scalar fill_value, " LIKE_O
                     Options o = options(c, 2, c.tensor(0).dtype());
                     MemoryFormat f = c.has(7) ? c.arg(7).format : MemoryFormat::Preserve;
                     Tensor t = f == MemoryFormat::Preserve ? fl::empty_like(c.tensor(0), o.dtype) : empty_format(c.tensor(0).sizes(), o.dtype, f);
+                    checked_bits(c.arg(1), o.dtype);
                     fill_values(t, c.arg(1));
                     finish(c, t, o.requires_grad);
                   },
@@ -124,6 +127,7 @@ Record new_full{{.schema = {"new_full(Tensor self, int[] size, Scalar fill_value
                  .forward = [](Call& c) {
                    Options o = options(c, 3, c.tensor(0).dtype());
                    Tensor t = fl::empty(c.ints(1), o.dtype, o.device);
+                   checked_bits(c.arg(2), o.dtype);
                    fill_values(t, c.arg(2));
                    finish(c, t, o.requires_grad);
                  },

@@ -7,6 +7,8 @@
 namespace fl::ops {
 
 const char* c_type_name(DType t);                       // "long int", as some of PyTorch's messages spell types
+void check_apart(const Tensor& self, const Tensor& t);  // RuntimeError if they certainly share memory
+Tensor apart(const Tensor& self, const Tensor& t);      // t after that check, copied if they might
 ScalarBits checked_bits(const Value& v, DType t);       // RuntimeError where the number does not fit the type
 void require_out_dtype(const Call& c, DType t);         // RuntimeError unless a given out= has the type
 // RuntimeError if a given out= shares memory with one of these arguments (a bit each), or within itself.

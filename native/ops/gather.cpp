@@ -23,7 +23,8 @@ ScalarBits checked_bits(const Value& v, DType t) {
   if (is_integral(t) && t != DType::UInt64) {
     int bits = int(item_size(t)) * 8;
     bool is_unsigned = t == DType::UInt8 || t == DType::UInt16 || t == DType::UInt32;
-    double high = std::ldexp(1.0, is_unsigned ? bits : bits - 1), low = is_unsigned ? -high : -high;  // negative numbers wrap
+    double high = std::ldexp(1.0, is_unsigned ? bits : bits - 1);
+    double low = is_unsigned && v.tag == Value::FloatTag ? std::nextafter(-1.0, 0.0) : -high;  // negative integers wrap
     fits = fits && v.real() >= low && (v.tag == Value::IntTag ? bits == 64 || v.i < int64_t(high) : v.real() < high);
   }
   FL_CHECK(fits, "value cannot be converted to type ", names[size_t(t)], " without overflow");
@@ -41,6 +42,16 @@ void check_out_apart(const Call& c, uint32_t arguments) {
     FL_CHECK(!(arguments >> k & 1) || !c.arg(k).is_tensor() || !may_overlap(*c.preset[0], *c.arg(k).t),
              "unsupported operation: some elements of the input tensor and the "
              "written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation.");
+}
+void check_apart(const Tensor& self, const Tensor& t) {
+  Overlap o = overlap_of(*self.get(), *t.get());
+  FL_CHECK(o != Overlap::Same && o != Overlap::Partial,
+           "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() the "
+           "tensor before performing the operation.");
+}
+Tensor apart(const Tensor& self, const Tensor& t) {
+  check_apart(self, t);
+  return may_overlap(*self.get(), *t.get()) ? copy_of(t) : t;
 }
 void check_no_overlap(const Tensor& self) {
   FL_CHECK(!has_internal_overlap(self.sizes(), self.strides()),
@@ -143,8 +154,8 @@ void check_scatter_shape(const Tensor& x, const Tensor& index, const Tensor& sou
 void scatter_values(const Tensor& self, int dim, const Tensor& index, Tensor source, const ScalarBits* bits, const cpu::ScatterOp* op,
                     bool include_self) {
   if (index.numel() == 0) return;
-  if (source.defined() && may_overlap(*self.get(), *source.get())) source = copy_of(source);
-  DimIndexed p(self, source, may_overlap(*self.get(), *index.get()) ? copy_of(index) : index, dim, index.sizes(), false);
+  if (source.defined()) source = apart(self, source);
+  DimIndexed p(self, source, apart(self, index), dim, index.sizes(), false);
   const void* from = source.defined() ? static_cast<const void*>(source.bytes()) : bits->bytes;
   cpu::BadIndex bad;
   {

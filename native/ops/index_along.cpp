@@ -15,7 +15,6 @@ bool same_slices(const Tensor& a, const Tensor& b, int dim) {
     if (d != dim && a.size(d) != b.size(d)) return false;
   return true;
 }
-Tensor apart(const Tensor& self, const Tensor& t) { return may_overlap(*self.get(), *t.get()) ? copy_of(t) : t; }
 // The source's gradient: a slice of a 0-dim source has a dimension of size 1.
 Tensor slices(const Tensor& g, const Value& dim, const Tensor& index, IntView sizes) {
   Tensor r = index_select(g, dim, index);

@@ -2,6 +2,7 @@
 #include "kernels/cpu/index.h"
 
 #include "base/unlock.h"
+#include "ops/dim_index.h"
 #include "ops/elementwise.h"
 
 namespace fl::ops {
@@ -55,7 +56,7 @@ Plan make_plan(const Tensor& self, const Value& list) {
       continue;
     }
     DType t = ix.dtype();
-    FL_CHECK_KIND(Index, t == DType::Int64 || t == DType::Int32 || t == DType::Bool || t == DType::UInt8 || t == DType::Int16 || t == DType::Int8,
+    FL_CHECK_KIND(Index, t == DType::Int64 || t == DType::Int32 || t == DType::Bool || t == DType::UInt8,
                   "tensors used as indices must be long, int, byte or bool tensors");
     if (t == DType::Bool || t == DType::UInt8) {
       for (int j = 0; j < ix.dim(); ++j)
@@ -159,7 +160,8 @@ void put_values(const Tensor& self, const Value& list, const Tensor& given, bool
   bool fits = values.dim() <= p.shape.size();
   for (int k = 1; fits && k <= values.dim(); ++k) fits = values.size(-k) == 1 || values.size(-k) == p.shape[p.shape.size() - k];
   FL_CHECK_KIND(Runtime, fits, "shape mismatch: value tensor of shape ", given.sizes(), " cannot be broadcast to indexing result of shape ", p.shape);
-  if (may_overlap(*self.get(), *values.get())) values = copy_of(values);
+  values = values.numel() == 1 && may_overlap(*self.get(), *values.get()) ? copy_of(values) : apart(self, values);
+  for (const Tensor& index : p.indices) check_apart(self, index);
   Dims st = broadcast_strides(values, p.shape);
   auto d = p.descriptor(st.data());
   cpu::BadIndex bad;

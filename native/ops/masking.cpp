@@ -39,6 +39,7 @@ void fill_forward(Call& c) {
   FL_CHECK(mask.dtype() == DType::Bool, "masked_fill_ only supports boolean masks, but got mask with dtype ", c_type_name(mask.dtype()));
   DType t = self.dtype();
   checked_bits(v, t);
+  c.args[2] = v;  // read already: it may lie in self
   if (is_integral(t) && v.tag != Value::IntTag) v = Value(v.integer());
   const Tensor& out = c.result(self.sizes() == mask.sizes() ? Dims(self.sizes()) : broadcast_shapes(mask.sizes(), self.sizes()), t, nullptr, false);
   Pointwise it(out, t);

@@ -1,5 +1,6 @@
 // Elementwise operators with three operands or parameters: selection, clamping, interpolation, activations with constants; filling,
 // copying and conversion between element types.
+#include "ops/dim_index.h"
 #include "ops/elementwise.h"
 
 namespace fl::ops {
@@ -20,7 +21,7 @@ static Value as_number(const Value& v) {
 Record fill_{{.schema = {"fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)"},
               .forward = [](Call& c) {
                 Value v = as_number(c.arg(1));
-                FL_CHECK(v.tag != Value::ComplexTag || is_complex(c.tensor(0).dtype()), "value cannot be converted to type ", dtype_name(c.tensor(0).dtype()), " without overflow");
+                if (!c.arg(1).is_tensor() && c.tensor(0).dtype() != DType::Float16) checked_bits(v, c.tensor(0).dtype());
                 fill_values(c.tensor(0), v);
                 c.ret(c.tensor(0));
               },
@@ -49,7 +50,7 @@ Record copy_{{.schema = {"copy_(Tensor(a!) self, Tensor src, bool non_blocking=F
                 FL_CHECK(!has_internal_overlap(dst.sizes(), dst.strides()),
                          "unsupported operation: more than one element of the written-to tensor refers to a "
                          "single memory location. Please clone() the tensor before performing the operation.");
-                if (may_overlap(*dst.get(), *src.get()) && !same_view(*dst.get(), *src.get())) src = copy_of(src);
+                if (!same_view(*dst.get(), *src.get())) src = apart(dst, src);
                 copy_values(dst, src);
                 c.ret(dst);
               },

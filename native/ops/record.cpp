@@ -70,15 +70,16 @@ static void resize_destination(const Call& c, TensorImpl& dst, IntView sizes, co
   if (strides && !is_contiguous(sizes, *strides)) set_geometry(dst, sizes, *strides, dst.offset);
 }
 
-enum class Alias { None,
-                   Same,
-                   Partial };
-static Alias alias_of(const Call& c, const TensorImpl& dst) {
-  Alias worst = Alias::None;
+struct Aliases {
+  bool any = false, same = true, partial = false;  // same: nothing but the very window
+};
+static Aliases aliases_of(const Call& c, const TensorImpl& dst) {
+  Aliases found;
   auto look = [&](const TensorImpl* t) {
-    if (!t || !may_overlap(*t, dst)) return;
-    Alias a = same_view(*t, dst) ? Alias::Same : Alias::Partial;
-    if (a > worst) worst = a;
+    Overlap o = t ? overlap_of(*t, dst) : Overlap::None;
+    found.any |= o != Overlap::None;
+    found.same &= o == Overlap::None || o == Overlap::Same;
+    found.partial |= o == Overlap::Partial;
   };
   for (int k = 0; k < c.nargs; ++k) {
     const Value& v = c.args[k];
@@ -86,7 +87,7 @@ static Alias alias_of(const Call& c, const TensorImpl& dst) {
     else if (v.tag == Value::TensorsTag)
       for (int i = 0; i < v.n; ++i) look(v.ts[i]);
   }
-  return worst;
+  return found;
 }
 
 const Tensor& Call::result(IntView sizes, DType dtype, const Dims* strides, bool reads_alias) {
@@ -96,12 +97,12 @@ const Tensor& Call::result(IntView sizes, DType dtype, const Dims* strides, bool
     results[k] = (strides ? empty_strided(sizes, *strides, dtype) : empty(sizes, dtype)).release();
   } else {
     check_destination(*this, *dst, sizes, dtype);
-    Alias a = alias_of(*this, *dst);
-    FL_CHECK(!(a == Alias::Partial && (op.flags & kElementwise)),
+    Aliases alias = aliases_of(*this, *dst);
+    FL_CHECK(!(alias.partial && (op.flags & kElementwise)),
              "unsupported operation: some elements of the input tensor and the written-to tensor "
              "refer to a single memory location. Please clone() the tensor before performing the operation.");
-    bool direct = dst->dtype == dtype && (a == Alias::None || (a == Alias::Same && !reads_alias));
-    if (direct || a == Alias::None) resize_destination(*this, *dst, sizes, strides);
+    bool direct = dst->dtype == dtype && (!alias.any || (alias.same && !reads_alias));
+    if (direct || !alias.any) resize_destination(*this, *dst, sizes, strides);
     if (direct) {
       dst->ref();
       results[k] = dst;
@@ -265,6 +266,10 @@ void dispatch(Call& c) {
     std::memset(c.preset, 0, sizeof c.preset);
     c.preset[0] = c.args[0].t;
   }
+  if (c.mode != Mode::Functional && c.preset[0])
+    FL_CHECK(!c.preset[0]->inference || ts.inference,
+             "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before doing "
+             "inplace update.");
   if (__builtin_expect(ts.doors, 0)) {
     if (ts.doors & kDoorAutocast && c.op.autocast != Autocast::Plain) return autocast_call(c);
     if (ts.doors & kDoorCapture) capture_call(c);

@@ -39,7 +39,8 @@ PyObject* node_type_named(const std::string& name) {
   static auto* types = new std::unordered_map<std::string, PyObject*>;
   PyObject*& type = (*types)[name];
   if (!type) {
-    type = PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(O){s:s}", name.c_str(), &NodeType, "__module__", "torch.autograd");
+    size_t scope = name.rfind("::");
+    type = PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(O){s:s}", name.c_str() + (scope == std::string::npos ? 0 : scope + 2), &NodeType, "__module__", "builtins");
     if (!type) raise_python();
   }
   return type;

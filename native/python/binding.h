@@ -123,10 +123,18 @@ PyObject* call_record(const Record& r, PyObject* const* args, Py_ssize_t npos, P
 PyObject* find_operator(const char* name);                // borrowed: the callable of torch.NAME
 PyObject* results_object(Call& c, const Schema& s);
 
+Tensor tensor_of_array(PyObject* o);  // the elements of a NumPy array; undefined if o is none or has no element type here
+
 // ---- overriding (torch_function.cpp)
 // Calls the first override among the arguments; func is the public callable.
 PyObject* call_torch_function(PyObject* func, PyObject* const* args, Py_ssize_t npos, PyObject* keywords);
 extern bool torch_function_enabled;
 extern int torch_function_modes;
+// Do attributes and methods of the core go to __torch_function__ of self, or to a mode?
+bool watched_slow(PyObject* self);
+inline bool watched(PyObject* self) {
+  return __builtin_expect((Py_TYPE(self) != &TensorType && Py_TYPE(self) != ParameterType) || torch_function_modes, 0) && watched_slow(self);
+}
+PyObject* call_watched(const char* name, PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw);
 
 }  // namespace fl::py

@@ -11,6 +11,7 @@ namespace {
 
 // ------------------------------------------------------------------------------------------------ nested sequences
 
+bool is_ndarray(PyObject* o) { return !std::strcmp(Py_TYPE(o)->tp_name, "numpy.ndarray") || !std::strcmp(Py_TYPE(o)->tp_name, "numpy.memmap"); }
 bool is_sequence(PyObject* o) {
   if (PyFloat_CheckExact(o) || PyLong_CheckExact(o)) return false;
   return PyList_Check(o) || PyTuple_Check(o) || (PySequence_Check(o) && !PyUnicode_Check(o) && !PyBytes_Check(o) && !is_tensor(o));
@@ -22,11 +23,10 @@ DType type_of_number(const Value& v) {
                                                                         : default_complex_dtype();
 }
 
-// Shape from the first elements; the dtype that holds all numbers.
+// Shape from the first elements. A tensor among them counts as one number.
 void measure(PyObject* o, Dims& shape) {
   Ptr held;
   while (is_sequence(o)) {
-    if (is_tensor(o)) break;
     Py_ssize_t n = PySequence_Size(o);
     if (n < 0) raise_python();
     shape.push(n);
@@ -34,24 +34,24 @@ void measure(PyObject* o, Dims& shape) {
     if (n == 0) return;
     Ptr first(PySequence_GetItem(o, 0));
     if (!first) raise_python();
-    PyObject* next = first.get();
-    if (is_tensor(next)) {
-      for (int64_t s : unwrap(next).sizes()) shape.push(s);
-      return;
-    }
     held = std::move(first);
-    o = next;
-    if (PyList_Check(o) || PyTuple_Check(o) || is_sequence(o)) continue;
-    return;
+    o = held.get();
+    FL_CHECK_KIND(Value, !PyUnicode_Check(o), "too many dimensions 'str'");
+    if (is_ndarray(o) &&
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "Creating a tensor from a list of numpy.ndarrays is extremely slow: make one array of them first, with numpy.array().", 1) < 0)
+      raise_python();
   }
 }
 // `levels`: how deep numbers may lie; what is nested deeper is refused when the numbers are read.
 DType common_type(PyObject* o, DType so_far, int levels) {
   if (is_tensor(o)) return promote_types(so_far, unwrap(o).dtype());
   if (PyFloat_CheckExact(o)) return promote_types(so_far, default_dtype());
+  if (PyLong_CheckExact(o)) return promote_types(so_far, DType::Int64);
   if (is_sequence(o) && levels == 0) return so_far;
   if (PyList_CheckExact(o) || PyTuple_CheckExact(o)) {
     Py_ssize_t n = PySequence_Fast_GET_SIZE(o), k = 0;
+    if (n == 0) return promote_types(so_far, default_dtype());
     PyObject** items = PySequence_Fast_ITEMS(o);
     while (k < n && PyFloat_CheckExact(items[k])) ++k;  // rows of floats are what most lists hold
     if (k) so_far = promote_types(so_far, default_dtype());
@@ -66,7 +66,7 @@ DType common_type(PyObject* o, DType so_far, int levels) {
   }
   Value v;
   if (!number_from(o, v)) {
-    if (PyUnicode_Check(o)) fail(ErrorKind::Type, "new(): invalid data type 'str'");
+    if (PyUnicode_Check(o) || PyBytes_Check(o)) fail(ErrorKind::Type, "new(): invalid data type '", Py_TYPE(o)->tp_name, "'");
     fail(ErrorKind::Runtime, "Could not infer dtype of ", Py_TYPE(o)->tp_name);
   }
   DType t = type_of_number(v);
@@ -82,24 +82,46 @@ DType common_type(PyObject* o, DType so_far, int levels) {
   return promote_types(so_far, t);
 }
 
-void store(char* p, DType t, const Value& v) {
-  if (is_integral(t) && v.tag == Value::FloatTag) {
-    FL_CHECK(v.d == v.d && std::abs(v.d) < 9.3e18, "value cannot be converted to type ", dtype_name(t), " without overflow");
+// Integers of t from a number beyond them: unsigned types take negative numbers that wrap, floating numbers never wrap.
+bool fits(DType t, const Value& v) {
+  if (t == DType::Int64 || t == DType::UInt64) return v.tag != Value::FloatTag || (v.d == v.d && std::abs(v.d) < 9.3e18);
+  const int bits = int(item_size(t)) * 8;
+  const bool sign = t == DType::Int8 || t == DType::Int16 || t == DType::Int32;
+  const int64_t high = (int64_t(1) << (bits - sign)) - 1, low = sign ? -high - 1 : v.tag == Value::FloatTag ? 0
+                                                                                                          : -high;
+  if (v.tag == Value::FloatTag) return v.d > double(low) - 1 && v.d < double(high) + 1;
+  return v.i >= low && v.i <= high;
+}
+[[noreturn]] void not_a_number(DType t, PyObject* o) {
+  if (is_floating(t) || is_complex(t)) fail(ErrorKind::Type, "must be real number, not ", Py_TYPE(o)->tp_name);
+  fail(ErrorKind::Type, "'", Py_TYPE(o)->tp_name, "' object cannot be interpreted as an integer");
+}
+void store(char* p, DType t, const Value& v, PyObject* o) {
+  if (v.tag == Value::ComplexTag && !is_complex(t) && t != DType::Bool) not_a_number(t, o);
+  if (is_integral(t) && t != DType::Bool) FL_CHECK(fits(t, v), "value cannot be converted to type ", dtype_name(t), " without overflow");
+  if (t == DType::Bool) *reinterpret_cast<bool*>(p) = v.real() != 0 || v.imag() != 0;
+  else std::memcpy(p, scalar_bits(v, t).bytes, item_size(t));
+}
+// A Python integer may be longer than 64 bits: then it is a number of floating types only.
+void store_integer(char* p, DType t, PyObject* o) {
+  int overflow = 0;
+  long long i = PyLong_AsLongLongAndOverflow(o, &overflow);
+  if (i == -1 && PyErr_Occurred()) raise_python();
+  if (t == DType::UInt64) {
+    FL_CHECK_KIND(Overflow, overflow >= 0 && (overflow || i >= 0), "can't convert negative int to unsigned");
+    uint64_t u = PyLong_AsUnsignedLongLong(o);
+    if (u == uint64_t(-1) && PyErr_Occurred()) raise_python();
+    std::memcpy(p, &u, 8);
+  } else if (!overflow) {
+    store(p, t, Value(int64_t(i)), o);
+  } else if (t == DType::Bool) {
+    *p = 1;
+  } else {
+    FL_CHECK_KIND(Value, !is_integral(t), "Overflow when unpacking long long");
+    double d = PyLong_AsDouble(o);
+    if (d == -1 && PyErr_Occurred()) raise_python();
+    store(p, t, Value(d), o);
   }
-  if (v.tag == Value::ComplexTag && !is_complex(t)) fail(ErrorKind::Type, "can't convert complex to ", is_floating(t) ? "float" : "int");
-  if (v.tag == Value::IntTag) {
-    int64_t i = v.i;
-    bool fits = true;
-    switch (t) {
-      case DType::UInt8: fits = i >= -255 && i <= 255; break;  // negative numbers wrap
-      case DType::Int8: fits = i >= -128 && i <= 127; break;
-      case DType::Int16: fits = i >= -32768 && i <= 32767; break;
-      case DType::Int32: fits = i >= INT32_MIN && i <= INT32_MAX; break;
-      default: break;
-    }
-    FL_CHECK(fits, "value cannot be converted to type ", dtype_name(t), " without overflow");
-  }
-  std::memcpy(p, scalar_bits(v, t).bytes, item_size(t));
 }
 
 void fill_from(PyObject* o, const Dims& shape, int d, DType t, char*& p) {
@@ -108,15 +130,17 @@ void fill_from(PyObject* o, const Dims& shape, int d, DType t, char*& p) {
       float f = float(PyFloat_AS_DOUBLE(o));
       std::memcpy(p, &f, 4);
     } else if (is_tensor(o)) {
-      FL_CHECK_KIND(Value, unwrap(o).numel() == 1, "only one element tensors can be converted to Python scalars");
-      store(p, t, item_value(*unwrap(o).get()));
+      const Tensor& x = unwrap(o);
+      bool whole = is_integral(t) && t != DType::Bool;
+      FL_CHECK_KIND(Type, !whole || (x.numel() == 1 && !is_differentiable(x.dtype())), "only integer tensors of a single element can be converted to an index");
+      FL_CHECK_KIND(Value, x.numel() == 1, "only one element tensors can be converted to Python scalars");
+      store(p, t, item_value(*x.get()), o);
+    } else if (PyLong_CheckExact(o)) {
+      store_integer(p, t, o);
     } else {
       Value v;
-      if (!number_from(o, v)) {
-        if (is_sequence(o)) fail(ErrorKind::Value, "expected sequence of length ", 0, " at dim ", d, " (got a deeper list)");
-        fail(ErrorKind::Type, "not a sequence or number: '", Py_TYPE(o)->tp_name, "'");
-      }
-      store(p, t, v);
+      if (!number_from(o, v)) not_a_number(t, o);
+      store(p, t, v, o);
     }
     p += item_size(t);
     return;
@@ -167,6 +191,7 @@ Tensor from_sequence(PyObject* o, DType dtype) {
     if (dtype == DType::None) dtype = default_dtype();  // nothing but empty lists
   }
   Tensor t = empty(shape, dtype);
+  if (t.numel() == 0) return t;
   char* p = t.bytes();
   fill_from(o, shape, 0, dtype, p);
   return t;
@@ -179,7 +204,7 @@ const char* typestr(DType t) {
   return names[int(t)];
 }
 const char* buffer_format(DType t) {
-  static const char* const names[] = {"?", "B", "b", "h", "i", "q", "H", "I", "Q", "e", "", "f", "d", "Zf", "Zd"};
+  static const char* const names[] = {"?", "B", "b", "h", "i", sizeof(long) == 8 ? "l" : "q", "H", "I", sizeof(long) == 8 ? "L" : "Q", "e", "", "f", "d", "Zf", "Zd"};
   return names[int(t)];
 }
 DType type_from_format(const char* f, Py_ssize_t size) {
@@ -278,7 +303,6 @@ Tensor from_array(PyObject* array, bool warn_read_only = false) {
   return from_storage(s, size, stride, 0, t);
 }
 
-bool is_ndarray(PyObject* o) { return !std::strcmp(Py_TYPE(o)->tp_name, "numpy.ndarray") || !std::strcmp(Py_TYPE(o)->tp_name, "numpy.memmap"); }
 bool has_array_interface(PyObject* o) {
   if (PyList_Check(o) || PyTuple_Check(o) || PyFloat_Check(o) || PyLong_Check(o)) return false;
   if (is_ndarray(o)) return true;
@@ -427,7 +451,7 @@ int numpy_type(DType t) {  // NumPy's type numbers
   return numbers[int(t)];
 }
 PyObject* as_numpy(const Tensor& t, bool force) {
-  FL_CHECK(force || !t.requires_grad(), "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
+  FL_CHECK(force || !t.requires_grad() || !thread_state().grad_enabled, "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
   FL_CHECK_KIND(Type, t.dtype() != DType::BFloat16, "Got unsupported ScalarType BFloat16");
   const NumpyApi& api = numpy_api();
   Py_ssize_t shape[kMaxDims], strides[kMaxDims], item = Py_ssize_t(item_size(t.dtype()));
@@ -445,6 +469,7 @@ PyObject* as_numpy(const Tensor& t, bool force) {
   return array.release();
 }
 PyObject* m_numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
+  if (watched(self)) return call_watched("numpy", self, args, n, kw);
   FL_TRY
   bool force = false;
   if (n || (kw && PyTuple_GET_SIZE(kw))) {
@@ -556,13 +581,14 @@ PyObject* list_of(const char* p, DType t, IntView sizes, IntView strides) {
   return l;
 }
 PyObject* m_tolist(PyObject* self, PyObject*) {
+  if (watched(self)) return call_watched("tolist", self, nullptr, 0, nullptr);
   FL_TRY
   const Tensor& t = unwrap(self);
   return list_of(t.bytes(), t.dtype(), t.sizes(), t.strides());
   FL_CATCH(nullptr)
 }
 
-// ------------------------------------------------------------------------------------------------ DLPack (v0.8 structs, by its specification)
+// ------------------------------------------------------------------------------------------------ DLPack (structs of 0.8 and of 1.0, by its specification)
 
 struct DLDevice {
   int32_t type, id;
@@ -585,14 +611,50 @@ struct DLManagedTensor {
   void (*deleter)(DLManagedTensor*);
 };
 
+struct DLManagedTensorVersioned {
+  uint32_t major, minor;
+  void* context;
+  void (*deleter)(DLManagedTensorVersioned*);
+  uint64_t flags;  // 1: read-only, 2: a copy
+  DLTensor dl;
+};
+
+template <class Managed>
 struct Exported {
-  DLManagedTensor managed;
+  Managed managed{};
   TensorImpl* t;
   Dims size, stride;
 };
+template <class Managed>
+PyObject* export_as(const Tensor& t, DLDataType dt, const char* name) {
+  auto* e = new Exported<Managed>;
+  t->storage->resizable = false;
+  e->t = alias(t).release();
+  e->size = Dims(t.sizes());
+  e->stride = Dims(t.strides());
+  if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) e->managed.major = 1;
+  e->managed.dl = {t.bytes(), {1, 0}, t.dim(), dt, e->size.data(), e->stride.data(), 0};
+  e->managed.context = e;
+  e->managed.deleter = [](Managed* m) {
+    auto* x = static_cast<Exported<Managed>*>(m->context);
+    PyGILState_STATE s = PyGILState_Ensure();
+    x->t->unref();
+    delete x;
+    PyGILState_Release(s);
+  };
+  return PyCapsule_New(&e->managed, name, [](PyObject* c) {  // a capsule nobody took: takers give it another name
+    const char* now = PyCapsule_GetName(c);
+    if (!now || !std::strncmp(now, "used", 4)) return;
+    auto* m = static_cast<Managed*>(PyCapsule_GetPointer(c, now));
+    if (m && m->deleter) m->deleter(m);
+  });
+}
 
-PyObject* to_dlpack(PyObject*, PyObject* o) {
+PyObject* to_dlpack(PyObject*, PyObject* args) {  // (tensor, versioned)
   FL_TRY
+  PyObject* o;
+  int versioned = 0;
+  if (!PyArg_ParseTuple(args, "O|p:to_dlpack", &o, &versioned)) return nullptr;
   FL_CHECK_KIND(Type, is_tensor(o), "to_dlpack: expected a Tensor");
   const Tensor& t = unwrap(o);
   FL_CHECK_KIND(Runtime, !t.requires_grad(), "Can't export tensors that require gradient, use tensor.detach()");
@@ -601,33 +663,26 @@ PyObject* to_dlpack(PyObject*, PyObject* o) {
   else if (t.dtype() == DType::BFloat16) dt.code = 4;
   else if (is_complex(t.dtype())) dt.code = 5;
   else if (is_integral(t.dtype())) dt.code = t.dtype() == DType::UInt8 || (t.dtype() >= DType::UInt16 && t.dtype() <= DType::UInt64) ? 1 : 0;
-  Exported* e = new Exported;
-  t->storage->resizable = false;
-  e->t = alias(t).release();
-  e->size = Dims(t.sizes());
-  e->stride = Dims(t.strides());
-  e->managed.dl = {t.bytes(), {1, 0}, t.dim(), dt, e->size.data(), e->stride.data(), 0};
-  e->managed.context = e;
-  e->managed.deleter = [](DLManagedTensor* m) {
-    Exported* x = static_cast<Exported*>(m->context);
-    PyGILState_STATE s = PyGILState_Ensure();
-    x->t->unref();
-    delete x;
-    PyGILState_Release(s);
-  };
-  PyObject* capsule = PyCapsule_New(&e->managed, "dltensor", [](PyObject* c) {
-    if (!PyCapsule_IsValid(c, "dltensor")) return;
-    auto* m = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(c, "dltensor"));
-    if (m && m->deleter) m->deleter(m);
-  });
-  return capsule;
+  return versioned ? export_as<DLManagedTensorVersioned>(t, dt, "dltensor_versioned") : export_as<DLManagedTensor>(t, dt, "dltensor");
   FL_CATCH(nullptr)
+}
+template <class Managed>
+void release_managed(void* p) {
+  auto* x = static_cast<Managed*>(p);
+  if (x->deleter) x->deleter(x);
 }
 PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
   FL_TRY
-  FL_CHECK(PyCapsule_IsValid(capsule, "dltensor"), "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might have already constructed a tensor from it once.");
-  auto* m = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule, "dltensor"));
-  const DLTensor& d = m->dl;
+  const bool versioned = PyCapsule_IsValid(capsule, "dltensor_versioned");
+  FL_CHECK(versioned || PyCapsule_IsValid(capsule, "dltensor"),
+           "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might have already constructed a "
+           "tensor from it once.");
+  void* m = PyCapsule_GetPointer(capsule, versioned ? "dltensor_versioned" : "dltensor");
+  if (versioned) {
+    uint32_t major = static_cast<DLManagedTensorVersioned*>(m)->major;
+    FL_CHECK_KIND(Runtime, major == 1, "from_dlpack: unsupported major version (got ", major, ", expected 1)");
+  }
+  const DLTensor& d = versioned ? static_cast<DLManagedTensorVersioned*>(m)->dl : static_cast<DLManagedTensor*>(m)->dl;
   FL_CHECK(d.device.type == 1, "from_dlpack: unsupported device type ", d.device.type, " (only the CPU)");
   FL_CHECK(d.dtype.lanes == 1, "from_dlpack: unsupported number of lanes ", d.dtype.lanes);
   FL_CHECK(d.ndim >= 0 && d.ndim <= kMaxDims, "from_dlpack: unsupported number of dimensions ", d.ndim);
@@ -665,12 +720,9 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
     FL_CHECK(stride[k] >= 0 || size[k] <= 1, "from_dlpack: negative strides are not supported");
     span += (size[k] - 1) * stride[k];
   }
-  PyCapsule_SetName(capsule, "used_dltensor");  // from here on the storage releases it
-  Storage* s = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, n ? size_t(span) * item_size(t) : 0, [](void* p) {
-    auto* x = static_cast<DLManagedTensor*>(p);
-    if (x->deleter) x->deleter(x);
-  },
-                             m);
+  PyCapsule_SetName(capsule, versioned ? "used_dltensor_versioned" : "used_dltensor");  // from here on the storage releases it
+  Storage* s = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, n ? size_t(span) * item_size(t) : 0,
+                             versioned ? release_managed<DLManagedTensorVersioned> : release_managed<DLManagedTensor>, m);
   return wrap(from_storage(s, size, stride, 0, t));
   FL_CATCH(nullptr)
 }
@@ -713,11 +765,33 @@ Tensor data_tensor(PyObject* data, DType dtype, bool copy) {
   }
   return from_sequence(data, dtype);
 }
+PyObject* call_function_watched(const char* name, PyObject* args, PyObject* kw) {
+  Ptr module(PyImport_ImportModule("flambeau._C"));
+  Ptr func(module ? PyObject_GetAttrString(module.get(), name) : nullptr);
+  if (!func) return nullptr;
+  std::vector<PyObject*> all(&PyTuple_GET_ITEM(args, 0), &PyTuple_GET_ITEM(args, 0) + PyTuple_GET_SIZE(args));
+  Ptr names(kw ? PySequence_Tuple(kw) : nullptr);
+  for (Py_ssize_t k = 0; names && k < PyTuple_GET_SIZE(names.get()); ++k) all.push_back(PyDict_GetItem(kw, PyTuple_GET_ITEM(names.get(), k)));
+  return call_torch_function(func.get(), all.data(), PyTuple_GET_SIZE(args), names.get());
+}
+// PyArg_Parse words its errors in another way than PyTorch.
+void check_data_arguments(const char* op, PyObject* args, PyObject* kw, const char* const* names) {
+  FL_CHECK_KIND(Type, PyTuple_GET_SIZE(args) <= 1, op, "() takes 1 positional argument but ", PyTuple_GET_SIZE(args), " were given");
+  FL_CHECK_KIND(Type, PyTuple_GET_SIZE(args) || (kw && PyDict_GetItemString(kw, "data")), op, "() missing 1 required positional arguments: \"data\"");
+  PyObject *key, *value;
+  for (Py_ssize_t at = 0; kw && PyDict_Next(kw, &at, &key, &value);) {
+    bool known = false;
+    for (auto n = names; *n; ++n) known |= !PyUnicode_CompareWithASCIIString(key, *n);
+    FL_CHECK_KIND(Type, known, op, "() got an unexpected keyword argument '", PyUnicode_AsUTF8(key), "'");
+  }
+}
 PyObject* make_tensor(PyObject*, PyObject* args, PyObject* kw) {
   FL_TRY
+  if (__builtin_expect(torch_function_modes, 0)) return call_function_watched("tensor", args, kw);
   static const char* names[] = {"data", "dtype", "device", "requires_grad", "pin_memory", "names", nullptr};
   PyObject *data, *dtype = nullptr, *device = nullptr, *pin = nullptr, *dim_names = nullptr;
   int requires_grad = 0;
+  if (PyTuple_GET_SIZE(args) != 1 || kw) check_data_arguments("tensor", args, kw, names);
   if (!PyArg_ParseTupleAndKeywords(args, kw, "O|$OOpOO:tensor", const_cast<char**>(names), &data, &dtype, &device, &requires_grad, &pin, &dim_names)) return nullptr;
   Options o;
   if (!options_from(dtype, device, requires_grad, o)) return nullptr;
@@ -733,6 +807,7 @@ PyObject* make_tensor(PyObject*, PyObject* args, PyObject* kw) {
 }
 PyObject* as_tensor(PyObject*, PyObject* args, PyObject* kw) {
   FL_TRY
+  if (__builtin_expect(torch_function_modes, 0)) return call_function_watched("as_tensor", args, kw);
   static const char* names[] = {"data", "dtype", "device", nullptr};
   PyObject *data, *dtype = nullptr, *device = nullptr;
   if (!PyArg_ParseTupleAndKeywords(args, kw, "O|OO:as_tensor", const_cast<char**>(names), &data, &dtype, &device)) return nullptr;
@@ -750,12 +825,15 @@ PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kw) {
   if (!PyArg_ParseTupleAndKeywords(args, kw, "O|$OLLp:frombuffer", const_cast<char**>(names), &buffer, &dtype, &count, &offset, &requires_grad)) return nullptr;
   DType t;
   FL_CHECK_KIND(Type, dtype_from(dtype, t), "frombuffer(): argument 'dtype' must be torch.dtype");
-  if (!PyObject_CheckBuffer(buffer)) fail(ErrorKind::Value, "the object does not implement Python buffer protocol.");
+  if (!PyObject_CheckBuffer(buffer)) fail(ErrorKind::Value, "object does not implement Python buffer protocol.");
   Py_buffer view{};
   bool writable = PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) == 0;
   if (!writable) {
     PyErr_Clear();
-    if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE) < 0) return nullptr;
+    if (PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE) < 0) {
+      PyErr_Clear();
+      fail(ErrorKind::Runtime, "could not retrieve buffer from object");
+    }
     if (PyErr_WarnEx(PyExc_UserWarning, "The given buffer is not writable, and PyTorch does not support non-writable tensors.", 1) < 0) {
       PyBuffer_Release(&view);
       return nullptr;
@@ -793,7 +871,7 @@ PyMethodDef functions[] = {{"tensor", FAST(make_tensor), METH_VARARGS | METH_KEY
                            {"as_tensor", FAST(as_tensor), METH_VARARGS | METH_KEYWORDS, "as_tensor(data, dtype=None, device=None): data as a tensor, sharing memory where possible."},
                            {"from_numpy", from_numpy, METH_O, "A tensor on a NumPy array's memory."},
                            {"frombuffer", FAST(frombuffer), METH_VARARGS | METH_KEYWORDS, "A 1-d tensor on the memory of a buffer."},
-                           {"_to_dlpack", to_dlpack, METH_O, "A DLPack capsule."},
+                           {"_to_dlpack", to_dlpack, METH_VARARGS, "A DLPack capsule, of the structs of version 1 if asked for."},
                            {"_from_dlpack", from_dlpack_capsule, METH_O, "The tensor in a DLPack capsule."},
                            {"_array_typestr", array_typestr, METH_O, "NumPy's type string."},
                            {nullptr}};
@@ -802,6 +880,18 @@ PyMethodDef methods[] = {{"numpy", FAST(m_numpy), METH_FASTCALL | METH_KEYWORDS,
                          {nullptr}};
 
 }  // namespace
+
+Tensor tensor_of_array(PyObject* o) {
+  if (!is_ndarray(o)) return Tensor();
+  Tensor t = from_plain_array(o);
+  if (t.defined()) return t;
+  try {
+    return from_array(o);
+  } catch (const Error&) {
+    PyErr_Clear();
+    return Tensor();
+  }
+}
 
 bool init_data(PyObject* m) {
   view_procs.bf_getbuffer = view_buffer;

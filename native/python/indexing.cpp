@@ -116,8 +116,8 @@ Parsed parse(const Tensor& self, PyObject* index) {
       *mask.data<bool>() = o == Py_True;
       noted.push_back({dim, mask});
       ++dim;
-    } else if (is_tensor(o)) {
-      Tensor t = unwrap(o);
+    } else if (is_tensor(o) || is_numpy_array(o)) {
+      Tensor t = is_tensor(o) ? unwrap(o) : index_tensor(o);
       if (t.dim() == 0 && is_integral(t.dtype()) && t.dtype() != DType::UInt8) {
         int64_t i = item_value(*t.get()).integer(), size = p.view.dim() ? p.view.size(dim) : 0;
         FL_CHECK_KIND(Index, p.view.dim() > 0, "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");
@@ -133,7 +133,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
         noted.push_back({dim, t});
         dim += t.dtype() == DType::Bool || t.dtype() == DType::UInt8 ? t.dim() : 1;
       }
-    } else if (PyList_Check(o) || PyTuple_Check(o) || is_numpy_array(o)) {
+    } else if (PyList_Check(o) || PyTuple_Check(o)) {
       Tensor t = index_tensor(o);
       noted.push_back({dim, t});
       dim += t.dtype() == DType::Bool || t.dtype() == DType::UInt8 ? t.dim() : 1;
@@ -228,8 +228,6 @@ int tensor_assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
     keep = unwrap(value);
   } else if (number_from(value, v)) {
     FL_CHECK(!(v.tag == Value::ComplexTag && !is_complex(t.dtype())), "value cannot be converted to type ", dtype_name(t.dtype()), " without overflow");
-  } else if (is_numpy_array(value)) {
-    keep = index_tensor(value);
   } else {
     fail(ErrorKind::Type, "can't assign a ", Py_TYPE(value)->tp_name, " to a torch.", scalar_type_name(t.dtype()), "Tensor");
   }
@@ -237,19 +235,21 @@ int tensor_assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
   if (!p.advanced) {
     Tensor window = p.view;
     if (!keep.defined()) {
+      FL_CHECK(!has_internal_overlap(window.sizes(), window.strides()),
+               "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor "
+               "before performing the operation.");
       ops::fill_.inplace(window, v);
       return 0;
     }
     // Leading dimensions of size 1 of the value are dropped.
     while (keep.dim() > window.dim() && keep.size(0) == 1) keep = ops::select(keep, 0, 0);
+    if (keep.dim() && keep.sizes() != window.sizes()) keep = ops::expand(keep, window.sizes());
     ops::copy_.inplace(window, keep);
     return 0;
   }
   if (!keep.defined()) {
     keep = empty(IntView(), t.dtype());
-    fill_values(keep, v);
-  } else if (keep.dtype() != t.dtype()) {
-    keep = ops::to_dtype(keep, t.dtype());
+    ops::fill_.inplace(keep, v);
   }
   ops::index_put.inplace(p.view, p.tensors, keep, false);
   return 0;

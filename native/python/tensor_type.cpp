@@ -81,6 +81,21 @@ int meta_init(PyObject* cls, PyObject* args, PyObject* kw) {
   reinterpret_cast<PyTypeObject*>(cls)->tp_dealloc = subclass_dealloc;
   return 0;
 }
+// Errors name the type "Tensor"; its module is torch all the same, which a static type could only say in its name.
+PyObject* meta_module(PyObject* cls, void*) {
+  if (cls == reinterpret_cast<PyObject*>(&TensorType)) return PyUnicode_InternFromString("torch");
+  PyObject* descriptor = PyDict_GetItemString(PyType_Type.tp_dict, "__module__");
+  return Py_TYPE(descriptor)->tp_descr_get(descriptor, cls, reinterpret_cast<PyObject*>(Py_TYPE(cls)));
+}
+int meta_set_module(PyObject* cls, PyObject* value, void*) {
+  PyObject* descriptor = PyDict_GetItemString(PyType_Type.tp_dict, "__module__");
+  return Py_TYPE(descriptor)->tp_descr_set(descriptor, cls, value);
+}
+PyGetSetDef meta_getset[] = {{"__module__", meta_module, meta_set_module}, {nullptr}};
+PyObject* meta_repr(PyObject* cls) {
+  if (cls == reinterpret_cast<PyObject*>(&TensorType)) return PyUnicode_FromString("<class 'torch.Tensor'>");
+  return PyType_Type.tp_repr(cls);
+}
 int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
   PyTensor* o = face(self);
   Py_VISIT(o->dict);
@@ -134,14 +149,46 @@ bool needs_override(PyObject* a, PyObject* b) {
   };
   return torch_function_enabled && (check(a) || check(b));
 }
+// A method of Tensor handed to __torch_function__ of its arguments; an operator of Python tries its other side after a TypeError.
 PyObject* overridden(const char* method, PyObject* a, PyObject* b, PyObject* c = nullptr) {
   PyObject* func = PyObject_GetAttrString(reinterpret_cast<PyObject*>(&TensorType), method);
   if (!func) return nullptr;
   Ptr held(func);
   PyObject* args[3] = {a, b, c};
-  return call_torch_function(func, args, c ? 3 : b ? 2
-                                                   : 1,
-                             nullptr);
+  PyObject* result = call_torch_function(func, args, c ? 3 : b ? 2
+                                                               : 1,
+                                         nullptr);
+  if (!result && b && PyErr_ExceptionMatches(PyExc_TypeError)) {
+    PyErr_Clear();
+    Py_RETURN_NOTIMPLEMENTED;
+  }
+  return result;
+}
+struct Attribute {
+  getter get;
+  const char* name;
+};
+PyObject* get_watched(PyObject* self, void* closure) {
+  const Attribute& a = *static_cast<Attribute*>(closure);
+  if (!watched(self)) return a.get(self, nullptr);
+  Ptr descriptor(PyObject_GetAttrString(reinterpret_cast<PyObject*>(&TensorType), a.name));
+  Ptr get(descriptor ? PyObject_GetAttrString(descriptor.get(), "__get__") : nullptr);
+  return get ? call_torch_function(get.get(), &self, 1, nullptr) : nullptr;
+}
+template <size_t N>
+struct Name {
+  char text[N];
+  constexpr Name(const char (&s)[N]) {
+    for (size_t k = 0; k < N; ++k) text[k] = s[k];
+  }
+};
+template <Name name, PyObject* (*f)(PyObject*, PyObject*)>
+PyObject* method0(PyObject* self, PyObject* none) {
+  return watched(self) ? call_watched(name.text, self, nullptr, 0, nullptr) : f(self, none);
+}
+template <Name name, PyObject* (*f)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*)>
+PyObject* method(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
+  return watched(self) ? call_watched(name.text, self, args, n, kw) : f(self, args, n, kw);
 }
 
 PyObject* run(const Record& r, Value* args, int n) {
@@ -183,42 +230,46 @@ PyObject* inplace_slot(const char* name, PyObject* a, PyObject* b) {
   return a;
   FL_CATCH(nullptr)
 }
-#define FL_SLOT(NAME, RECORD, EXTRA)                                                                                                 \
-  PyObject* nb_##NAME(PyObject* a, PyObject* b) { return binary_slot<ops::RECORD, EXTRA>("__" #NAME "__", "__r" #NAME "__", a, b); } \
-  PyObject* nb_i##NAME(PyObject* a, PyObject* b) { return inplace_slot<ops::RECORD, EXTRA>("__i" #NAME "__", a, b); }
-FL_SLOT(add, add, 1)
-FL_SLOT(mul, mul, 0)
-FL_SLOT(and, bitwise_and, 0)
-FL_SLOT(or, bitwise_or, 0)
-FL_SLOT(xor, bitwise_xor, 0)
-FL_SLOT(lshift, bitwise_left_shift, 0)
-FL_SLOT(rshift, bitwise_right_shift, 0)
-FL_SLOT(mod, remainder, 0)
-FL_SLOT(floordiv, floor_divide, 0)
-PyObject* nb_isub(PyObject* a, PyObject* b) { return inplace_slot<ops::sub, 1>("__isub__", a, b); }
-PyObject* nb_itruediv(PyObject* a, PyObject* b) { return inplace_slot<ops::div, 1>("__itruediv__", a, b); }
+// FORWARD, REVERSE, INPLACE: the methods that __torch_function__ is told of.
+#define FL_SLOT(NAME, RECORD, EXTRA, FORWARD, REVERSE, INPLACE)                                                                         \
+  PyObject* nb_##NAME(PyObject* a, PyObject* b) { return binary_slot<ops::RECORD, EXTRA>(FORWARD, REVERSE, a, b); } \
+  PyObject* nb_i##NAME(PyObject* a, PyObject* b) { return inplace_slot<ops::RECORD, EXTRA>(INPLACE, a, b); }
+FL_SLOT(add, add, 1, "add", "add", "add_")
+FL_SLOT(mul, mul, 0, "mul", "mul", "mul_")
+FL_SLOT(and, bitwise_and, 0, "__and__", "__rand__", "__iand__")
+FL_SLOT(or, bitwise_or, 0, "__or__", "__ror__", "__ior__")
+FL_SLOT(xor, bitwise_xor, 0, "__xor__", "__rxor__", "__ixor__")
+FL_SLOT(lshift, bitwise_left_shift, 0, "__lshift__", "__rlshift__", "__ilshift__")
+FL_SLOT(rshift, bitwise_right_shift, 0, "__rshift__", "__rrshift__", "__irshift__")
+FL_SLOT(mod, remainder, 0, "remainder", "__rmod__", "remainder_")
+FL_SLOT(floordiv, floor_divide, 0, "__floordiv__", "__rfloordiv__", "floor_divide_")
+PyObject* nb_isub(PyObject* a, PyObject* b) { return inplace_slot<ops::sub, 1>("sub_", a, b); }
+PyObject* nb_itruediv(PyObject* a, PyObject* b) { return inplace_slot<ops::div, 1>("div_", a, b); }
 PyObject* nb_sub(PyObject* a, PyObject* b) {
-  if (is_tensor(a)) return binary_slot<ops::sub, 1>("__sub__", "__rsub__", a, b);
+  if (is_tensor(a)) return binary_slot<ops::sub, 1>("sub", "__rsub__", a, b);
   return binary_slot<ops::rsub, 1>("__rsub__", "__rsub__", b, a);  // number - tensor
 }
 PyObject* nb_truediv(PyObject* a, PyObject* b) {
-  if (is_tensor(a)) return binary_slot<ops::div, 1>("__truediv__", "__rtruediv__", a, b);
+  if (is_tensor(a)) return binary_slot<ops::div, 1>("div", "__rdiv__", a, b);
   FL_TRY
   Value v;
   if (!operand(a, v)) Py_RETURN_NOTIMPLEMENTED;
-  if (needs_override(a, b)) return overridden("__rtruediv__", b, a);
+  if (needs_override(a, b)) return overridden("__rdiv__", b, a);
   return wrap(ops::mul(ops::reciprocal(unwrap(b)), v));
   FL_CATCH(nullptr)
 }
-PyObject* nb_pow(PyObject* a, PyObject* b, PyObject*) { return binary_slot<ops::pow, 0>("__pow__", "__rpow__", a, b); }
-PyObject* nb_ipow(PyObject* a, PyObject* b, PyObject*) { return inplace_slot<ops::pow, 0>("__ipow__", a, b); }
+PyObject* nb_pow(PyObject* a, PyObject* b, PyObject* modulus) {
+  if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
+  return binary_slot<ops::pow, 0>("pow", "__rpow__", a, b);
+}
+PyObject* nb_ipow(PyObject* a, PyObject* b, PyObject*) { return inplace_slot<ops::pow, 0>("pow_", a, b); }
 PyObject* nb_matmul(PyObject* a, PyObject* b) {
   FL_TRY
   if (!is_tensor(a) || !is_tensor(b)) {
-    if (needs_override(a, b)) return overridden(is_tensor(a) ? "__matmul__" : "__rmatmul__", is_tensor(a) ? a : b, is_tensor(a) ? b : a);
+    if (needs_override(a, b)) return overridden(is_tensor(a) ? "matmul" : "__rmatmul__", is_tensor(a) ? a : b, is_tensor(a) ? b : a);
     Py_RETURN_NOTIMPLEMENTED;
   }
-  if (needs_override(a, b)) return overridden("__matmul__", a, b);
+  if (needs_override(a, b)) return overridden("matmul", a, b);
   return wrap(ops::matmul(unwrap(a), unwrap(b)));
   FL_CATCH(nullptr)
 }
@@ -230,25 +281,28 @@ PyObject* unary_slot(const char* name, PyObject* a) {
   return run(R, args, 1);
   FL_CATCH(nullptr)
 }
-PyObject* nb_neg(PyObject* a) { return unary_slot<ops::neg>("__neg__", a); }
-PyObject* nb_abs(PyObject* a) { return unary_slot<ops::abs>("__abs__", a); }
+PyObject* nb_neg(PyObject* a) { return unary_slot<ops::neg>("neg", a); }
+PyObject* nb_abs(PyObject* a) { return unary_slot<ops::abs>("abs", a); }
 PyObject* nb_invert(PyObject* a) {
   if (is_differentiable(unwrap(a).dtype()) && !needs_override(a, a)) {
     PyErr_SetString(PyExc_TypeError, "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
     return nullptr;
   }
-  return unary_slot<ops::bitwise_not>("__invert__", a);
+  return unary_slot<ops::bitwise_not>("bitwise_not", a);
 }
-PyObject* nb_positive(PyObject* a) { return unary_slot<ops::positive>("__pos__", a); }
+PyObject* nb_positive(PyObject* a) { return unary_slot<ops::positive>("positive", a); }
 
 PyObject* compare(PyObject* a, PyObject* b, int op) {
   FL_TRY
   static const Record* const records[] = {&ops::lt, &ops::le, &ops::eq, &ops::ne, &ops::gt, &ops::ge};
-  static const char* const names[] = {"__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__"};
+  static const char* const names[] = {"lt", "le", "__eq__", "ne", "gt", "ge"};
   Value args[2];
+  Tensor array;
   if (!operand(a, args[0]) || !operand(b, args[1])) {
     if (needs_override(a, b)) return overridden(names[op], a, b);
-    Py_RETURN_NOTIMPLEMENTED;
+    if (op == Py_EQ && is_tensor(a)) array = tensor_of_array(b);  // NumPy would leave == to identity
+    if (!array.defined()) Py_RETURN_NOTIMPLEMENTED;
+    args[1] = Value(array);
   }
   if (__builtin_expect((!simple(a) || !simple(b) || torch_function_modes) && needs_override(a, b), 0)) return overridden(names[op], a, b);
   return run(*records[op], args, 2);
@@ -256,6 +310,10 @@ PyObject* compare(PyObject* a, PyObject* b, int op) {
 }
 
 int nb_bool(PyObject* self) {
+  if (watched(self)) {
+    Ptr r(call_watched("__bool__", self, nullptr, 0, nullptr));
+    return r ? PyObject_IsTrue(r.get()) : -1;
+  }
   FL_TRY
   const Tensor& t = unwrap(self);
   FL_CHECK(t.numel() != 0, "Boolean value of Tensor with no values is ambiguous");
@@ -264,19 +322,48 @@ int nb_bool(PyObject* self) {
   return v.real() != 0 || v.imag() != 0;
   FL_CATCH(-1)
 }
+// The one element, for int(), float() and complex().
+Value only_element(PyObject* self) {
+  const Tensor& t = unwrap(self);
+  FL_CHECK_KIND(Value, t.numel() == 1, "only one element tensors can be converted to Python scalars");
+  static bool warned = false;
+  if (__builtin_expect(t.requires_grad(), 0) && !warned) {
+    warned = true;
+    if (PyErr_WarnEx(PyExc_UserWarning,
+                     "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                     "Consider using tensor.detach() first.",
+                     1) < 0)
+      raise_python();
+  }
+  return item_value(*t.get());
+}
 PyObject* nb_int(PyObject* self) {
+  if (watched(self)) return call_watched("__int__", self, nullptr, 0, nullptr);
   FL_TRY
-  Ptr number(tensor_item(unwrap(self)));
+  Value v = only_element(self);
+  FL_CHECK(v.imag() == 0, "value cannot be converted to type int64_t without overflow");
+  Ptr number(v.tag == Value::ComplexTag ? PyFloat_FromDouble(v.real()) : tensor_item(unwrap(self)));
   return number ? PyNumber_Long(number.get()) : nullptr;
   FL_CATCH(nullptr)
 }
 PyObject* nb_float(PyObject* self) {
+  if (watched(self)) return call_watched("__float__", self, nullptr, 0, nullptr);
   FL_TRY
-  Ptr number(tensor_item(unwrap(self)));
+  Value v = only_element(self);
+  FL_CHECK(v.imag() == 0, "value cannot be converted to type double without overflow");
+  Ptr number(v.tag == Value::ComplexTag ? PyFloat_FromDouble(v.real()) : tensor_item(unwrap(self)));
   return number ? PyNumber_Float(number.get()) : nullptr;
   FL_CATCH(nullptr)
 }
+PyObject* m_complex_number(PyObject* self, PyObject*) {
+  FL_TRY
+  Value v = only_element(self);
+  if (unwrap(self).dtype() == DType::UInt64) return PyComplex_FromDoubles(double(uint64_t(v.i)), 0);
+  return PyComplex_FromDoubles(v.real(), v.imag());
+  FL_CATCH(nullptr)
+}
 PyObject* nb_index(PyObject* self) {
+  if (watched(self)) return call_watched("__index__", self, nullptr, 0, nullptr);
   FL_TRY
   const Tensor& t = unwrap(self);
   if (t.numel() != 1 || is_differentiable(t.dtype())) {
@@ -287,6 +374,10 @@ PyObject* nb_index(PyObject* self) {
   FL_CATCH(nullptr)
 }
 Py_ssize_t tensor_length(PyObject* self) {
+  if (watched(self)) {
+    Ptr r(call_watched("__len__", self, nullptr, 0, nullptr));
+    return r ? PyLong_AsSsize_t(r.get()) : -1;
+  }
   const Tensor& t = unwrap(self);
   if (t.dim() == 0) {
     PyErr_SetString(PyExc_TypeError, "len() of a 0-d tensor");
@@ -309,7 +400,7 @@ int tensor_contains(PyObject* self, PyObject* item) {
   FL_TRY
   Value v;
   if (!operand(item, v)) {
-    PyErr_Format(PyExc_RuntimeError, "Tensor.__contains__ only supports Tensor or scalar, but you passed in a %s.", Py_TYPE(item)->tp_name);
+    PyErr_Format(PyExc_RuntimeError, "Tensor.__contains__ only supports Tensor or scalar, but you passed in a %R.", Py_TYPE(item));
     return -1;
   }
   GradModeGuard off(false);
@@ -340,7 +431,12 @@ GETTER(false_) { Py_RETURN_FALSE; }
 GETTER(is_cpu) { return PyBool_FromLong(unwrap(self).device().type == DeviceType::CPU); }
 GETTER(requires_grad) { return PyBool_FromLong(unwrap(self).requires_grad()); }
 GETTER(is_leaf) { return PyBool_FromLong(!grad_fn(*unwrap(self).get())); }
-GETTER(version) { return PyLong_FromUnsignedLong(unwrap(self)->version()); }
+GETTER(version) {
+  FL_TRY
+  FL_CHECK(!unwrap(self)->inference, "Inference tensors do not track version counter.");
+  return PyLong_FromUnsignedLong(unwrap(self)->version());
+  FL_CATCH(nullptr)
+}
 GETTER(output_nr) { return PyLong_FromLong(unwrap(self)->output_nr); }
 GETTER(base) { return wrap(Tensor::borrow(unwrap(self)->base)); }
 GETTER(grad_quiet) { return wrap(Tensor::borrow(unwrap(self)->grad)); }
@@ -374,8 +470,8 @@ PyObject* view_attribute(PyObject* self, void*) {
 GETTER(T) {
   FL_TRY
   const Tensor& t = unwrap(self);
-  if (t.dim() == 2) return wrap(ops::transpose(t, 0, 1));
-  if (t.dim() > 2 && python_hooks.warn)
+  if (t.dim() == 2) return wrap(ops::permute(t, IntView{1, 0}));
+  if (python_hooks.warn && t.dim() != 2)
     python_hooks.warn(
         "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future release. "
         "Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.");
@@ -410,7 +506,7 @@ int set_requires_grad_flag(const Tensor& t, bool on) {
   if (!on && grad_fn(*t.get())) fail(ErrorKind::Runtime,
                                      "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
                                      "subgraph that doesn't require differentiation use var_no_grad = var.detach().");
-  FL_CHECK(!on || is_differentiable(t.dtype()), "only Tensors of floating point and complex dtype can require gradients");
+  FL_CHECK(!on || is_differentiable(t.dtype()), "only Tensors of floating point dtype can require gradients");
   FL_CHECK(!(on && t->inference && !thread_state().inference), "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
   if (!t->grad_fn) t->requires_grad = on;
   return 0;
@@ -421,6 +517,7 @@ int set_requires_grad(PyObject* self, PyObject* v, void*) {
     PyErr_SetString(PyExc_RuntimeError, "requires_grad must be a bool");
     return -1;
   }
+  if (grad_fn(*unwrap(self).get())) set_requires_grad_flag(unwrap(self), false);  // says why not
   return set_requires_grad_flag(unwrap(self), v == Py_True);
   FL_CATCH(-1)
 }
@@ -430,13 +527,15 @@ int set_grad(PyObject* self, PyObject* v, void*) {
   TensorImpl* fresh = nullptr;
   if (v && v != Py_None) {
     if (!is_tensor(v)) {
-      PyErr_Format(PyExc_TypeError, "assigned grad expected to be a Tensor or None but got grad of type '%s'", Py_TYPE(v)->tp_name);
+      PyErr_Format(PyExc_TypeError, "assigned grad expected to be a Tensor or None but got grad of type %s", Py_TYPE(v)->tp_name);
       return -1;
     }
     const Tensor& g = unwrap(v);
     FL_CHECK(g.get() != t.get(), "can't assign Variable as its own grad");
-    FL_CHECK(g.dtype() == t.dtype(), "assigned grad has data of a different type");
-    FL_CHECK(g.sizes() == t.sizes(), "assigned grad has data of a different size");
+    FL_CHECK(g.dtype() == t.dtype(), "attempting to assign a gradient with dtype '", dtype_name(g.dtype()), "' to a tensor with grad_dtype '",
+             scalar_type_name(t.dtype()), "'. The gradient must match the tensor's grad_dtype (its dtype)");
+    FL_CHECK(g.sizes() == t.sizes(), "attempting to assign a gradient of size '", g.sizes(), "' to a tensor of size '", t.sizes(),
+             "'. Please ensure that the gradient and the tensor are the same size");
     fresh = Tensor(g).release();
   }
   TensorImpl* old = t->grad;
@@ -447,10 +546,8 @@ int set_grad(PyObject* self, PyObject* v, void*) {
 }
 int set_data(PyObject* self, PyObject* v, void*) {
   FL_TRY
-  if (!v || !is_tensor(v)) {
-    PyErr_SetString(PyExc_TypeError, "Variable data has to be a tensor, but got a different type");
-    return -1;
-  }
+  FL_CHECK(v, "Deleting tensor data is not allowed. Delete tensor instead!");
+  FL_CHECK_KIND(Type, is_tensor(v), "Variable data has to be a tensor, but got ", Py_TYPE(v)->tp_name);
   const Tensor &t = unwrap(self), &s = unwrap(v);
   if (t->grad_fn || t->requires_grad) FL_CHECK(is_differentiable(s.dtype()) || !t.requires_grad(), "data set to a tensor that requires gradients must be floating point or complex dtype");
   Storage* old = t->storage;
@@ -595,14 +692,12 @@ PyObject* m_stride(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject
 }
 PyObject* m_dim(PyObject* self, PyObject*) { return PyLong_FromLong(unwrap(self).dim()); }
 PyObject* m_numel(PyObject* self, PyObject*) {
-  if (__builtin_expect(!simple(self), 0) && needs_override(self, self)) return overridden("numel", self, nullptr);
   return PyLong_FromLongLong(unwrap(self).numel());
 }
 PyObject* m_element_size(PyObject* self, PyObject*) { return PyLong_FromSize_t(item_size(unwrap(self).dtype())); }
 PyObject* m_storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self)->offset); }
 PyObject* m_data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(unwrap(self).numel() || unwrap(self)->storage->nbytes ? unwrap(self).bytes() : nullptr); }
 PyObject* m_item(PyObject* self, PyObject*) {
-  if (__builtin_expect(!simple(self), 0) && needs_override(self, self)) return overridden("item", self, nullptr);
   FL_TRY
   return tensor_item(unwrap(self));
   FL_CATCH(nullptr)
@@ -777,7 +872,8 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kw) {
   int wanted = 0;
   if (!PyArg_ParseTupleAndKeywords(args, kw, "OO|pOOOO", const_cast<char**>(names), &cls, &data, &wanted, &a, &b, &c, &d)) return nullptr;
   if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), &TensorType) || !is_tensor(data)) {
-    PyErr_SetString(PyExc_TypeError, "_make_subclass(): expected a subclass of Tensor and a Tensor");
+    if (!is_tensor(data)) PyErr_Format(PyExc_TypeError, "_make_subclass(): argument 'data' (position 2) must be Tensor, not %s", Py_TYPE(data)->tp_name);
+    else PyErr_SetString(PyExc_TypeError, "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class inherits from Tensor.");
     return nullptr;
   }
   PyTypeObject* type = reinterpret_cast<PyTypeObject*>(cls);
@@ -794,10 +890,9 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kw) {
 }
 PyObject* m_as_subclass(PyObject* self, PyObject* cls) {
   FL_TRY
-  if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), &TensorType)) {
-    PyErr_SetString(PyExc_TypeError, "as_subclass(): cls must be a subclass of Tensor");
-    return nullptr;
-  }
+  FL_CHECK_KIND(Type, PyType_Check(cls), "cls must be a type (got ", Py_TYPE(cls)->tp_name, ")");
+  FL_CHECK_KIND(Type, PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), &TensorType),
+                "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class inherits from Tensor.");
   PyTypeObject* type = reinterpret_cast<PyTypeObject*>(cls);
   Tensor t = ops::alias(unwrap(self));
   if (type == &TensorType) return wrap(std::move(t));
@@ -835,31 +930,32 @@ PyObject* m_backward(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObje
 
 #define FAST(f) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(f))
 PyMethodDef tensor_methods[] = {
-    {"size", FAST(m_size), METH_FASTCALL | METH_KEYWORDS, "size(dim=None): the sizes, or that of one dimension."},
-    {"stride", FAST(m_stride), METH_FASTCALL | METH_KEYWORDS, "stride(dim=None): the strides in elements, or that of one dimension."},
-    {"dim", m_dim, METH_NOARGS, "The number of dimensions."},
-    {"ndimension", m_dim, METH_NOARGS, "The number of dimensions."},
-    {"numel", m_numel, METH_NOARGS, "The number of elements."},
-    {"nelement", m_numel, METH_NOARGS, "The number of elements."},
-    {"element_size", m_element_size, METH_NOARGS, "The bytes of an element."},
-    {"storage_offset", m_storage_offset, METH_NOARGS, "Where the window begins in the storage, in elements."},
-    {"data_ptr", m_data_ptr, METH_NOARGS, "The address of the first element."},
-    {"item", m_item, METH_NOARGS, "The one element as a Python number."},
-    {"is_contiguous", FAST(m_is_contiguous), METH_FASTCALL | METH_KEYWORDS, "Whether the elements lie in the order of memory_format, without gaps."},
-    {"requires_grad_", FAST(m_requires_grad_), METH_FASTCALL | METH_KEYWORDS, "Sets requires_grad and returns self."},
-    {"detach_", m_detach_, METH_NOARGS, "Cuts self out of its graph."},
-    {"retain_grad", m_retain_grad, METH_NOARGS, "Keeps .grad of a tensor that is no leaf."},
-    {"_is_view", m_is_view, METH_NOARGS, "Whether self is a window on another tensor."},
-    {"is_inference", m_is_inference, METH_NOARGS, "Whether self was made in inference mode."},
-    {"is_floating_point", m_floating, METH_NOARGS, "Whether the element type is floating."},
-    {"is_complex", m_complex, METH_NOARGS, "Whether the element type is complex."},
-    {"is_signed", m_signed, METH_NOARGS, "Whether the element type has a sign."},
-    {"is_conj", m_false, METH_NOARGS, "False: conjugates are computed at once."},
-    {"is_neg", m_false, METH_NOARGS, "False: negatives are computed at once."},
+    {"size", FAST((method<"size", m_size>)), METH_FASTCALL | METH_KEYWORDS, "size(dim=None): the sizes, or that of one dimension."},
+    {"stride", FAST((method<"stride", m_stride>)), METH_FASTCALL | METH_KEYWORDS, "stride(dim=None): the strides in elements, or that of one dimension."},
+    {"dim", method0<"dim", m_dim>, METH_NOARGS, "The number of dimensions."},
+    {"ndimension", method0<"ndimension", m_dim>, METH_NOARGS, "The number of dimensions."},
+    {"numel", method0<"numel", m_numel>, METH_NOARGS, "The number of elements."},
+    {"nelement", method0<"nelement", m_numel>, METH_NOARGS, "The number of elements."},
+    {"element_size", method0<"element_size", m_element_size>, METH_NOARGS, "The bytes of an element."},
+    {"storage_offset", method0<"storage_offset", m_storage_offset>, METH_NOARGS, "Where the window begins in the storage, in elements."},
+    {"data_ptr", method0<"data_ptr", m_data_ptr>, METH_NOARGS, "The address of the first element."},
+    {"__complex__", m_complex_number, METH_NOARGS, "The one element as a complex number."},
+    {"item", method0<"item", m_item>, METH_NOARGS, "The one element as a Python number."},
+    {"is_contiguous", FAST((method<"is_contiguous", m_is_contiguous>)), METH_FASTCALL | METH_KEYWORDS, "Whether the elements lie in the order of memory_format, without gaps."},
+    {"requires_grad_", FAST((method<"requires_grad_", m_requires_grad_>)), METH_FASTCALL | METH_KEYWORDS, "Sets requires_grad and returns self."},
+    {"detach_", method0<"detach_", m_detach_>, METH_NOARGS, "Cuts self out of its graph."},
+    {"retain_grad", method0<"retain_grad", m_retain_grad>, METH_NOARGS, "Keeps .grad of a tensor that is no leaf."},
+    {"_is_view", method0<"_is_view", m_is_view>, METH_NOARGS, "Whether self is a window on another tensor."},
+    {"is_inference", method0<"is_inference", m_is_inference>, METH_NOARGS, "Whether self was made in inference mode."},
+    {"is_floating_point", method0<"is_floating_point", m_floating>, METH_NOARGS, "Whether the element type is floating."},
+    {"is_complex", method0<"is_complex", m_complex>, METH_NOARGS, "Whether the element type is complex."},
+    {"is_signed", method0<"is_signed", m_signed>, METH_NOARGS, "Whether the element type has a sign."},
+    {"is_conj", method0<"is_conj", m_false>, METH_NOARGS, "False: conjugates are computed at once."},
+    {"is_neg", method0<"is_neg", m_false>, METH_NOARGS, "False: negatives are computed at once."},
     {"is_pinned", FAST(m_false), METH_VARARGS, "False without a GPU."},
-    {"is_shared", m_is_shared, METH_NOARGS, "Whether other processes may see its memory: share_memory_()."},
-    {"untyped_storage", m_storage, METH_NOARGS, "The bytes behind the tensor."},
-    {"resize_", FAST(m_resize_), METH_FASTCALL | METH_KEYWORDS, "Gives self a new contiguous size, growing the storage if needed."},
+    {"is_shared", method0<"is_shared", m_is_shared>, METH_NOARGS, "Whether other processes may see its memory: share_memory_()."},
+    {"untyped_storage", method0<"untyped_storage", m_storage>, METH_NOARGS, "The bytes behind the tensor."},
+    {"resize_", FAST((method<"resize_", m_resize_>)), METH_FASTCALL | METH_KEYWORDS, "Gives self a new contiguous size, growing the storage if needed."},
     {"set_", FAST(m_set_), METH_VARARGS | METH_KEYWORDS, "Makes self a window on another storage."},
     {"as_subclass", m_as_subclass, METH_O, "The same data as an instance of a subclass."},
     {"_make_subclass", FAST(make_subclass), METH_VARARGS | METH_KEYWORDS | METH_STATIC, "An instance of cls over data, without history."},
@@ -901,6 +997,15 @@ PyMethodDef module_methods[] = {{"_set_parameter_type", set_parameter_type, METH
 
 }  // namespace
 
+PyObject* call_watched(const char* name, PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kw) {
+  Ptr func(PyObject_GetAttrString(reinterpret_cast<PyObject*>(&TensorType), name));
+  if (!func) return nullptr;
+  std::vector<PyObject*> all{self};
+  for (Py_ssize_t k = 0; k < n + (kw ? PyTuple_GET_SIZE(kw) : 0); ++k) all.push_back(args[k]);
+  return call_torch_function(func.get(), all.data(), n + 1, kw);
+}
+bool watched_slow(PyObject* self) { return needs_override(self, self); }
+
 PyObject* wrap_slow(TensorImpl* t) {
   if (t->pyobj) {
     PyObject* o = static_cast<PyObject*>(t->pyobj);
@@ -941,6 +1046,8 @@ bool init_tensor(PyObject* m) {
   TensorMetaType.tp_name = "torch._C._TensorMeta";
   TensorMetaType.tp_base = &PyType_Type;
   TensorMetaType.tp_init = meta_init;
+  TensorMetaType.tp_getset = meta_getset;
+  TensorMetaType.tp_repr = meta_repr;
   TensorMetaType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
   if (PyType_Ready(&TensorMetaType) < 0) return false;
   Py_SET_TYPE(&TensorType, &TensorMetaType);
@@ -983,8 +1090,16 @@ bool init_tensor(PyObject* m) {
   mapping_slots.mp_ass_subscript = tensor_assign_subscript;
   sequence_slots.sq_length = tensor_length;
   sequence_slots.sq_contains = tensor_contains;
+  static Attribute attributes[sizeof tensor_getset / sizeof *tensor_getset];
+  Attribute* next = attributes;
+  for (PyGetSetDef* d = tensor_getset; d->name; ++d) {
+    if (!std::strcmp(d->name, "__dict__")) continue;
+    *next = {d->get, d->name};
+    d->get = get_watched;
+    d->closure = next++;
+  }
   PyTypeObject& t = TensorType;
-  t.tp_name = "torch.Tensor";
+  t.tp_name = "Tensor";
   t.tp_basicsize = sizeof(PyTensor);
   t.tp_dealloc = tensor_dealloc;
   t.tp_as_number = &number_slots;
@@ -994,7 +1109,7 @@ bool init_tensor(PyObject* m) {
   t.tp_traverse = tensor_traverse;
   t.tp_clear = tensor_clear;
   t.tp_richcompare = compare;
-  t.tp_hash = PyBaseObject_Type.tp_hash;
+  t.tp_hash = [](PyObject* self) { return Py_hash_t(self) == -1 ? -2 : Py_hash_t(self); };  // id(self)
   t.tp_iter = tensor_iter;
   t.tp_methods = tensor_methods;
   t.tp_getset = tensor_getset;

@@ -59,13 +59,19 @@ PyObject* to_real(PyObject* s, PyObject*) {
   return r;
 }
 PyObject* to_complex(PyObject* s, PyObject*) {
+  FL_TRY
+  FL_CHECK(is_floating(dt(s)) || is_complex(dt(s)), "Unknown Complex ScalarType for ", scalar_type_name(dt(s)));
   DType t = dt(s);
   PyObject* r = dtype_object(is_complex(t) ? t : complex_type(t));
   Py_INCREF(r);
   return r;
+  FL_CATCH(nullptr)
 }
 PyMethodDef dtype_methods[] = {{"__reduce__", named_reduce, METH_NOARGS}, {"__copy__", named_copy, METH_NOARGS}, {"__deepcopy__", named_copy, METH_O}, {"to_real", to_real, METH_NOARGS}, {"to_complex", to_complex, METH_NOARGS}, {nullptr}};
 PyGetSetDef dtype_getset[] = {
+    {"__module__", [](PyObject*, void*) -> PyObject* {
+       return PyUnicode_InternFromString("torch");
+     }},
     {"is_floating_point", [](PyObject* s, void*) -> PyObject* {
        return PyBool_FromLong(is_floating(dt(s)));
      }},
@@ -189,7 +195,7 @@ PyObject* size_new(PyTypeObject* type, PyObject* args, PyObject* kw) {
   if (!self) return nullptr;
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(self.get()); ++k) {
     PyObject* item = PyTuple_GET_ITEM(self.get(), k);
-    if (PyLong_Check(item)) continue;
+    if (PyLong_Check(item) && !PyBool_Check(item)) continue;
     PyObject* number = PyNumber_Index(item);
     if (!number) {
       PyErr_Format(PyExc_TypeError, "torch.Size() takes an iterable of 'int' (item %zd is '%s')", k, Py_TYPE(item)->tp_name);

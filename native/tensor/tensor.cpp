@@ -23,6 +23,7 @@ static Tensor new_tensor(Storage* stolen, DType dtype) {
   ++live_tensors;
   t->storage = stolen;
   t->dtype = dtype;
+  t->inference = thread_state().inference;
   return Tensor::steal(t);
 }
 
@@ -225,6 +226,12 @@ bool same_view(const TensorImpl& a, const TensorImpl& b) {
   return true;
 }
 
+Overlap overlap_of(const TensorImpl& a, const TensorImpl& b) {
+  if (!may_overlap(a, b)) return Overlap::None;
+  if (same_view(a, b)) return Overlap::Same;
+  return is_dense(a.sizes, a.strides) && is_dense(b.sizes, b.strides) ? Overlap::Partial : Overlap::Unclear;
+}
+
 Dims broadcast_shapes(IntView a, IntView b) {
   int n = std::max(a.n, b.n);
   Dims out(n);
@@ -356,6 +363,7 @@ Tensor empty_format(IntView sizes, DType dtype, MemoryFormat format, Device devi
     checked_numel(sizes);
     return empty_strided(sizes, channels_last_strides(sizes), dtype, device);
   }
+  FL_CHECK(format != MemoryFormat::Preserve, "unsupported memory format Preserve");
   return empty(sizes, dtype, device);
 }
 
@@ -404,6 +412,7 @@ static Tensor window(const Tensor& self, IntView sizes, IntView strides, int64_t
 
 Tensor make_view(const Tensor& self, IntView sizes, IntView strides, int64_t offset) {
   Tensor t = window(self, sizes, strides, offset);
+  if (__builtin_expect(t->inference, 0)) return t;  // no history will ever pass through it
   TensorImpl* base = self->base ? self->base : self.get();
   base->ref();
   t->base = base;

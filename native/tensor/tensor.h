@@ -122,6 +122,12 @@ bool is_dense(IntView sizes, IntView strides);               // non-overlapping 
 Dims dense_strides_like(IntView sizes, IntView strides);     // strides of an empty_like(preserve_format)
 bool has_internal_overlap(IntView sizes, IntView strides);   // some element is reachable twice (stride 0, size > 1); conservative
 bool may_overlap(const TensorImpl& a, const TensorImpl& b);  // memory extents intersect
+// What is certain about two windows: columns of a matrix, say, interleave without meeting, and that is Unclear.
+enum class Overlap : uint8_t { None,
+                               Unclear,
+                               Same,
+                               Partial };
+Overlap overlap_of(const TensorImpl& a, const TensorImpl& b);
 bool same_view(const TensorImpl& a, const TensorImpl& b);    // same bytes in the same order
 Dims broadcast_shapes(IntView a, IntView b);                 // RuntimeError if they don't
 // Strides that view `sizes`/`strides` as `shape`; false if no view can.

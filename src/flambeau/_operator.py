@@ -376,7 +376,9 @@ def _given(args: tuple, kwargs: dict, signature: Signature) -> tuple[tuple, dict
 
 def _overriding(args: tuple, kwargs: dict) -> list:
     """The arguments whose type overrides functions by __torch_function__."""
-    found = []
+    found: list = []
+    if not torch._C._is_torch_function_enabled():
+        return found
     for value in (*args, *kwargs.values()) if kwargs else args:
         for item in value if isinstance(value, (list, tuple)) else (value,):
             kind = type(item)

@@ -105,6 +105,9 @@ def set_default_tensor_type(t: Any) -> None:
     """The early way to say it: torch.DoubleTensor or its name."""
     from .storage import legacy_type
     kind = legacy_type(t)
+    import warnings
+    warnings.warn("torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
+                  "torch.set_default_device() as alternatives.", stacklevel=2)
     if not kind.dtype.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     if kind.is_cuda:
@@ -159,31 +162,37 @@ def is_storage(obj: Any) -> bool:
     return isinstance(obj, (_C.UntypedStorage, TypedStorage))
 
 
+@_C._overridable
 def is_floating_point(input: Tensor) -> bool:
     """True for float16, bfloat16, float32 and float64."""
     return input.dtype.is_floating_point
 
 
+@_C._overridable
 def is_complex(input: Tensor) -> bool:
     """True for complex64 and complex128."""
     return input.dtype.is_complex
 
 
+@_C._overridable
 def is_signed(input: Tensor) -> bool:
     """True if the element type has a sign."""
     return input.dtype.is_signed
 
 
+@_C._overridable
 def is_inference(input: Tensor) -> bool:
     """True for tensors made in inference mode."""
     return input.is_inference()
 
 
+@_C._overridable
 def is_conj(input: Tensor) -> bool:
     """False: conjugates are computed at once."""
     return False
 
 
+@_C._overridable
 def is_neg(input: Tensor) -> bool:
     """False: negatives are computed at once."""
     return False
@@ -194,21 +203,25 @@ def is_distributed(input: Tensor) -> bool:
     return False
 
 
+@_C._overridable
 def resolve_conj(input: Tensor) -> Tensor:
     """input itself."""
     return input
 
 
+@_C._overridable
 def resolve_neg(input: Tensor) -> Tensor:
     """input itself."""
     return input
 
 
+@_C._overridable
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """True if the shapes agree."""
     return input.shape == other.shape
 
 
+@_C._overridable
 def is_nonzero(input: Tensor) -> bool:
     """True if the one element of input is not zero."""
     if input.numel() == 0:
@@ -216,6 +229,7 @@ def is_nonzero(input: Tensor) -> bool:
     return builtins.bool(input)
 
 
+@_C._overridable
 def numel(input: Tensor) -> int:
     """The number of elements."""
     return input.numel()
@@ -231,6 +245,7 @@ def typename(obj: Any) -> str:
     return name if module in (None, "builtins") else f"{module}.{name}"
 
 
+@_C._overridable
 def result_type(tensor1: Any, tensor2: Any) -> Any:
     """The dtype of an operation between two tensors or numbers."""
     return _C.result_type(tensor1, tensor2)
@@ -246,6 +261,7 @@ def _assert(condition: Any, message: str) -> None:
 _where3, _nonzero = _C._functions["where"], _C._all_functions["nonzero"]
 
 
+@_C._overridable
 def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None, self: Any = None, x: Any = None, y: Any = None) -> Any:
     """input where condition holds, other elsewhere; with condition alone, the indices of its true elements.
 
@@ -261,11 +277,13 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     return _where3(condition, input, other)
 
 
+@_C._overridable
 def fill(input: Tensor, value: Any) -> Tensor:
     """A tensor like input, filled with value (through which gradients flow if it is a tensor)."""
     return input.clone().fill_(value)
 
 
+@_C._overridable
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
     """The coordinates of elements that are not zero: one a row, or one tensor a dimension with as_tuple.
 
@@ -421,17 +439,29 @@ class _Methods:
         return array.copy() if copy else array
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        if array.dtype == bool:
+            array = array.astype("uint8")  # PyTorch's answer to NumPy's comparisons
         return _C.from_numpy(array if array.ndim else array.reshape(1)).reshape(array.shape)
+
+    def __bytes__(self) -> bytes:
+        return bytes(self.tolist())
 
     __array_priority__ = 1000
 
     def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> Any:
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return _C._to_dlpack(self.clone() if copy else self)
+        if stream is not None:
+            if type(stream) is not int:
+                raise TypeError("stream must be ``int`` or ``none``")
+            raise AssertionError("stream should be None on cpu.")
+        if dl_device is not None and tuple(map(int, dl_device)) != (1, 0):
+            raise BufferError(f"__dlpack__: the tensor is on the CPU (got dl_device={dl_device}, expected (1, 0))")
+        return _C._to_dlpack(self.clone() if copy else self, max_version is not None and max_version[0] >= 1)
 
     def __dlpack_device__(self) -> tuple:
-        return (1, 0)
+        from .utils.dlpack import DLDeviceType
+        return (DLDeviceType.kDLCPU, 0)
 
     def __reversed__(self) -> Tensor:
         return self if self.dim() == 0 else self.flip(0)
@@ -542,20 +572,6 @@ class _Methods:
         """-1 on the CPU."""
         return -1
 
-    def has_names(self) -> bool:
-        """False: dimensions have no names."""
-        return False
-
-    @property
-    def names(self) -> tuple:
-        return (None,) * self.dim()
-
-    def rename(self, *names: Any, **renames: Any) -> Tensor:
-        """Named dimensions are not supported."""
-        if names == (None,):
-            return self
-        raise NotImplementedError("rename: named dimensions are not supported")
-
     def apply_(self, function: Any) -> Tensor:
         """Each element replaced by function(element): slow, CPU only."""
         if self.requires_grad and _C.is_grad_enabled():
@@ -583,10 +599,6 @@ class _Methods:
             follows = other.ndim in (4, 5) and not other.is_contiguous() and other.is_contiguous(memory_format=last)
             memory_format = last if follows else _C.contiguous_format
         return self.resize_(other.size(), memory_format=memory_format)
-
-    def refine_names(self, *names: Any) -> Tensor:
-        """Named dimensions are not supported."""
-        raise NotImplementedError("refine_names: named dimensions are not supported")
 
     def dim_order(self, *, ambiguity_check: Any = False) -> tuple:
         """The dimensions from the outermost in memory to the innermost."""
@@ -670,9 +682,17 @@ for _name in ("transpose", "t", "squeeze", "unsqueeze", "as_strided"):
     _view_inplace(_name)
 _Methods.swapaxes_ = _Methods.swapdims_ = _Methods.transpose_
 
+def _attach(name: str, value: Any) -> None:
+    if hasattr(value, "__code__"):
+        value.__qualname__ = "Tensor." + name
+        if not name.startswith("__"):
+            value = _C._overridable(value)  # subclasses and modes see the call
+    setattr(Tensor, name, value)
+
+
 for _name, _value in vars(_Methods).items():
     if _name not in ("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__"):
-        setattr(Tensor, _name, _value)
+        _attach(_name, _value)
 Tensor.__module__ = "torch"
 
 
@@ -726,7 +746,15 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: Any = None) -> Ten
     >>> torch.from_dlpack(numpy.arange(3.))
     tensor([0., 1., 2.], dtype=torch.float64)
     """
-    capsule = ext_tensor.__dlpack__() if hasattr(ext_tensor, "__dlpack__") else ext_tensor
+    capsule = ext_tensor
+    if hasattr(ext_tensor, "__dlpack__"):
+        kind = int(ext_tensor.__dlpack_device__()[0])
+        if kind == 2:
+            raise AssertionError("Torch not compiled with CUDA enabled")
+        try:
+            capsule = ext_tensor.__dlpack__(max_version=(1, 0))
+        except TypeError:  # a producer from before versions
+            capsule = ext_tensor.__dlpack__()
     made = _C._from_dlpack(capsule)
     return made.clone() if copy else made
 

@@ -71,7 +71,27 @@ def _dispatch_override(func, args: tuple, kwargs: dict):
             relevant.extend(value)
         else:
             relevant.append(value)
-    return handle_torch_function(func, relevant, *args, **kwargs)
+    overloaded = [arg for arg in _get_overloaded_args(relevant) if type(arg) is not torch.Tensor and type(arg) is not torch.nn.Parameter]
+    types = tuple(map(type, overloaded))
+    given = (args, kwargs) if kwargs else (args,)
+    if _C._len_torch_function_stack() > 0:
+        with _pop_mode_temporarily() as mode:
+            result = mode.__torch_function__(func, types, *given)
+        if result is not NotImplemented:
+            return result
+    elif not overloaded:  # nothing is left to ask: the default of Tensor itself
+        return torch.Tensor.__torch_function__(func, types, args, kwargs)
+    for arg in overloaded:
+        result = arg.__torch_function__(func, types, *given)
+        if result is not NotImplemented:
+            return result
+    asked = "".join(f"\n  - tensor subclass {kind}" for kind in types)
+    raise TypeError(f"Multiple dispatch failed for '{_full_name(func)}'; all __torch_function__ handlers returned NotImplemented:\n{asked}")
+
+
+def _full_name(func) -> str:
+    name = getattr(func, "__qualname__", None) or getattr(func, "__name__", str(func))
+    return "torch." + name
 
 
 def _overridable(function):
