@@ -88,7 +88,7 @@ bool fits(DType t, const Value& v) {
   const int bits = int(item_size(t)) * 8;
   const bool sign = t == DType::Int8 || t == DType::Int16 || t == DType::Int32;
   const int64_t high = (int64_t(1) << (bits - sign)) - 1, low = sign ? -high - 1 : v.tag == Value::FloatTag ? 0
-                                                                                                          : -high;
+                                                                                                            : -high;
   if (v.tag == Value::FloatTag) return v.d > double(low) - 1 && v.d < double(high) + 1;
   return v.i >= low && v.i <= high;
 }

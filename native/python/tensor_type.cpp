@@ -231,7 +231,7 @@ PyObject* inplace_slot(const char* name, PyObject* a, PyObject* b) {
   FL_CATCH(nullptr)
 }
 // FORWARD, REVERSE, INPLACE: the methods that __torch_function__ is told of.
-#define FL_SLOT(NAME, RECORD, EXTRA, FORWARD, REVERSE, INPLACE)                                                                         \
+#define FL_SLOT(NAME, RECORD, EXTRA, FORWARD, REVERSE, INPLACE)                                                     \
   PyObject* nb_##NAME(PyObject* a, PyObject* b) { return binary_slot<ops::RECORD, EXTRA>(FORWARD, REVERSE, a, b); } \
   PyObject* nb_i##NAME(PyObject* a, PyObject* b) { return inplace_slot<ops::RECORD, EXTRA>(INPLACE, a, b); }
 FL_SLOT(add, add, 1, "add", "add", "add_")
@@ -1109,7 +1109,9 @@ bool init_tensor(PyObject* m) {
   t.tp_traverse = tensor_traverse;
   t.tp_clear = tensor_clear;
   t.tp_richcompare = compare;
-  t.tp_hash = [](PyObject* self) { return Py_hash_t(self) == -1 ? -2 : Py_hash_t(self); };  // id(self)
+  t.tp_hash = [](PyObject* self) {
+    return Py_hash_t(self) == -1 ? -2 : Py_hash_t(self);
+  };  // id(self)
   t.tp_iter = tensor_iter;
   t.tp_methods = tensor_methods;
   t.tp_getset = tensor_getset;
