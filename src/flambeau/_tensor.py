@@ -25,7 +25,8 @@ __all__ = [
     "is_deterministic_algorithms_warn_only_enabled", "set_deterministic_debug_mode", "get_deterministic_debug_mode",
     "set_float32_matmul_precision", "get_float32_matmul_precision", "set_flush_denormal", "set_warn_always", "is_warn_always_enabled", "result_type",
     "show_config", "memory_stats", "empty_cache", "is_inference", "is_same_size", "sym_int", "sym_float", "sym_max", "sym_min", "sym_not",
-    "is_conj", "is_neg", "is_distributed", "resolve_conj", "resolve_neg", "where", "nonzero", "fill", "SymInt", "SymFloat", "SymBool", "compiled_with_cxx11_abi", "_assert",
+    "is_conj", "is_neg", "is_distributed", "resolve_conj", "resolve_neg", "where", "nonzero", "fill", "SymInt", "SymFloat", "SymBool", "compiled_with_cxx11_abi",
+    "_assert",
 ]
 
 
@@ -154,11 +155,6 @@ def get_device_module(device: Any = None) -> Any:
 def is_tensor(obj: Any) -> bool:
     """True if obj is a Tensor."""
     return isinstance(obj, Tensor)
-
-
-def _assert(condition: Any, message: str) -> None:
-    """AssertionError with the message unless the condition holds."""
-    assert condition, message
 
 
 def is_storage(obj: Any) -> bool:

@@ -1,7 +1,8 @@
 """`python -m flambeau.run script.py ...`: run a program in which `import torch` means flambeau.
 
 `torch` and its sub-modules become flambeau's, `torchvision` becomes `flambeau.vision`, and the modules bear those names, so
-that classes print as PyTorch's do and programs that look at names find them. `-m module` and `-c code` work as with Python itself. A program can also call `install()` before its imports.
+that classes print as PyTorch's do and programs that look at names find them. `-m module` and `-c code` work as with
+Python itself. A program can also call `install()` before its imports.
 """
 from __future__ import annotations
 

@@ -55,17 +55,15 @@ class WeightsEnum(enum.Enum):
 
 
 def weights(name: str, module: str, **members: tuple) -> Any:
-    """An enumeration: each member's file, size of the crop and (unless 256) size before it, interpolation, mean and std."""
+    """An enumeration: each member's file, size of the crop, and (unless 256 and bilinear) size before it and interpolation."""
     from flambeau.vision.transforms import InterpolationMode
     from flambeau.vision.transforms._presets import ImageClassification
 
     values: dict[str, Any] = {}
     for member, (file, crop, *rest) in members.items():
-        resize, interpolation, mean, std = (*rest, *(None,) * (4 - len(rest)))
+        resize, interpolation = (*rest, None, None)[:2]
         options: dict[str, Any] = {"crop_size": crop, "resize_size": resize or 256,
                                    "interpolation": InterpolationMode(interpolation or "bilinear")}
-        if mean:
-            options.update(mean=mean, std=std)
         values[member] = Weights(_ADDRESS + file, functools.partial(ImageClassification, **options), {})
     made: Any = WeightsEnum(name, {**values, "DEFAULT": list(values.values())[-1]}, module=module)
     _enumerations[name] = made

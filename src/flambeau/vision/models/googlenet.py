@@ -112,12 +112,11 @@ class GoogLeNet(nn.Module):
             x = to_half_range(x)
         x = self.maxpool2(self.conv3(self.conv2(self.maxpool1(self.conv1(x)))))
         first = second = None
-        auxiliary = self.aux1 is not None and self.training
         x = self.inception4a(self.maxpool3(self.inception3b(self.inception3a(x))))
-        if auxiliary:
+        if self.aux1 is not None and self.training:
             first = self.aux1(x)
         x = self.inception4d(self.inception4c(self.inception4b(x)))
-        if auxiliary:
+        if self.aux2 is not None and self.training:
             second = self.aux2(x)
         x = self.inception5b(self.inception5a(self.maxpool4(self.inception4e(x))))
         x = self.fc(self.dropout(torch.flatten(self.avgpool(x), 1)))

@@ -55,7 +55,11 @@ def make_layers(cfg: list[str | int], batch_norm: bool = False) -> nn.Sequential
 
 
 def _cfg(*repeats: int) -> list[str | int]:
-    return [v for n, repeat in zip((64, 128, 256, 512, 512), repeats) for v in (*[n] * repeat, "M")]
+    layers: list[str | int] = []
+    for channels, repeat in zip((64, 128, 256, 512, 512), repeats):
+        layers += [channels] * repeat
+        layers.append("M")
+    return layers
 
 
 cfgs: dict[str, list[str | int]] = {"A": _cfg(1, 1, 2, 2, 2), "B": _cfg(2, 2, 2, 2, 2), "D": _cfg(2, 2, 3, 3, 3),
