@@ -70,9 +70,15 @@ struct Value {
   bool is_tensor() const { return tag == TensorTag; }
   bool is_number() const { return tag >= BoolTag && tag <= ComplexTag; }
   const Tensor& tensor() const { return *reinterpret_cast<const Tensor*>(&t); }
-  double real() const { return tag == FloatTag ? d : tag == IntTag ? double(i)
-                                                 : tag == BoolTag  ? double(b)
-                                                                   : tag == ComplexTag ? z[0] : 0.0; }
+  double real() const {
+    switch (tag) {
+      case FloatTag: return d;
+      case IntTag: return double(i);
+      case BoolTag: return double(b);
+      case ComplexTag: return z[0];
+      default: return 0.0;
+    }
+  }
   double imag() const { return tag == ComplexTag ? z[1] : 0.0; }
   int64_t integer() const { return tag == IntTag ? i : tag == BoolTag ? int64_t(b)
                                                                       : int64_t(real()); }

@@ -3,11 +3,12 @@
 #pragma once
 #include "kernels/cpu/pointwise_loop.h"
 
-#define FL_COMPLEX_UNARY(X)                                                                                           \
-  X(Sqrt)                                                                                                             \
-  X(Rsqrt)                                                                                                            \
-  X(Exp) X(Exp2) X(Expm1) X(Log) X(Log2) X(Log10) X(Log1p) X(Sin) X(Cos) X(Tan) X(Asin) X(Acos) X(Atan)               \
-      X(Sinh) X(Cosh) X(Tanh) X(Asinh) X(Acosh) X(Atanh) X(Sigmoid) X(Silu) X(Angle) X(PowScalar) X(Pow) X(Logaddexp)
+// clang-format off
+#define FL_COMPLEX_UNARY(X)                                                                                      \
+  X(Sqrt) X(Rsqrt) X(Exp) X(Exp2) X(Expm1) X(Log) X(Log2) X(Log10) X(Log1p) X(Sin) X(Cos) X(Tan) X(Asin) X(Acos) \
+  X(Atan) X(Sinh) X(Cosh) X(Tanh) X(Asinh) X(Acosh) X(Atanh) X(Sigmoid) X(Silu) X(Angle) X(PowScalar) X(Pow)     \
+  X(Logaddexp)
+// clang-format on
 
 namespace fl::cpu {
 #define FL_X(name)                                                            \
