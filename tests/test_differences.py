@@ -118,3 +118,22 @@ def test_every_difference_names_its_test():
     here = {name for name in globals() if name.startswith("test_") and name != "test_every_difference_names_its_test"}
     named = set(re.findall(r"`(test_\w+)`", PAGE.read_text(encoding="utf-8")))
     assert named == here
+
+
+def test_small_floats_are_names():
+    kind = torch.float8_e4m3fn
+    assert str(kind) == "torch.float8_e4m3fn" and kind.itemsize == 1 and kind.is_floating_point and torch.finfo(kind).max == 448
+    assert torch.ones(1).dtype != kind
+    for call in (lambda: torch.zeros(1, dtype=kind), lambda: torch.ones(1).to(kind), lambda: torch.can_cast(kind, torch.float32)):
+        with pytest.raises(NotImplementedError, match="known by name only"):
+            call()
+
+
+def test_sharding_is_refused():
+    from flambeau.distributed import fsdp, tensor
+
+    assert not isinstance(torch.ones(1), tensor.DTensor)
+    for call in (lambda: fsdp.fully_shard(torch.nn.Linear(1, 1)), lambda: fsdp.FullyShardedDataParallel(torch.nn.Linear(1, 1)),
+                 lambda: tensor.distribute_tensor(torch.ones(1)), lambda: torch.distributed.checkpoint.save({})):
+        with pytest.raises(NotImplementedError, match="not offered"):
+            call()

@@ -702,6 +702,7 @@ PyObject* set_anomaly(PyObject*, PyObject* args) {
 PyObject* is_anomaly(PyObject*, PyObject*) { return PyBool_FromLong(thread_state().anomaly); }
 PyObject* is_anomaly_nan(PyObject*, PyObject*) { return PyBool_FromLong(thread_state().anomaly_check_nan); }
 PyObject* set_autocast(PyObject*, PyObject* args) {  // (on, dtype)
+  FL_TRY
   int on;
   PyObject* dtype;
   if (!PyArg_ParseTuple(args, "pO", &on, &dtype)) return nullptr;
@@ -710,6 +711,7 @@ PyObject* set_autocast(PyObject*, PyObject* args) {  // (on, dtype)
   if (dtype_from(dtype, t)) s.autocast_dtype = t;
   s.doors = uint8_t(on ? s.doors | kDoorAutocast : s.doors & ~kDoorAutocast);
   Py_RETURN_NONE;
+  FL_CATCH(nullptr)
 }
 PyObject* get_autocast(PyObject*, PyObject*) {
   ThreadState& s = thread_state();

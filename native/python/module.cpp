@@ -74,6 +74,7 @@ PyObject* result_type(PyObject*, PyObject* args) {
   FL_CATCH(nullptr)
 }
 PyObject* can_cast_(PyObject*, PyObject* args, PyObject* kw) {
+  FL_TRY
   static const char* names[] = {"from_", "to", nullptr};
   PyObject *a, *b;
   if (!PyArg_ParseTupleAndKeywords(args, kw, "OO", const_cast<char**>(names), &a, &b)) return nullptr;
@@ -83,6 +84,7 @@ PyObject* can_cast_(PyObject*, PyObject* args, PyObject* kw) {
     return nullptr;
   }
   return PyBool_FromLong(can_cast(x, y));
+  FL_CATCH(nullptr)
 }
 PyObject* stats(PyObject*, PyObject*) {
   MemoryStats s = memory_stats();

@@ -44,6 +44,14 @@ PyTypeObject DTypeType = {PyVarObject_HEAD_INIT(nullptr, 0)}, LayoutType = {PyVa
 PyObject* g_dtypes[kDTypes];
 PyObject *g_layouts[6], *g_formats[4];
 
+// Element types that programs name (to compare with, to look up) and that no tensor here can have.
+constexpr struct {
+  const char* name;
+  uint8_t size;
+  bool floating, is_signed;
+} kNamesOnly[] = {{"float8_e4m3fn", 1, true, true}, {"float8_e5m2", 1, true, true}, {"float8_e4m3fnuz", 1, true, true}, {"float8_e5m2fnuz", 1, true, true}, {"float8_e8m0fnu", 1, true, false}, {"float4_e2m1fn_x2", 1, true, true}, {"qint8", 1, false, true}, {"quint8", 1, false, false}, {"qint32", 4, false, true}, {"quint4x2", 1, false, false}, {"quint2x4", 1, false, false}};
+constexpr int kFirstNameOnly = kDTypes + 1;
+
 PyObject* named_repr(PyObject* self) { return PyUnicode_FromFormat("torch.%s", reinterpret_cast<Named*>(self)->name); }
 PyObject* named_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(reinterpret_cast<Named*>(self)->name); }
 PyObject* named_copy(PyObject* self, PyObject*) {
@@ -52,14 +60,20 @@ PyObject* named_copy(PyObject* self, PyObject*) {
 }
 PyMethodDef named_methods[] = {{"__reduce__", named_reduce, METH_NOARGS}, {"__copy__", named_copy, METH_NOARGS}, {"__deepcopy__", named_copy, METH_O}, {nullptr}};
 
+// The row of kNamesOnly, or null for a type that tensors have.
+auto name_only(PyObject* o) {
+  int v = reinterpret_cast<Named*>(o)->value;
+  return v < kFirstNameOnly ? nullptr : &kNamesOnly[v - kFirstNameOnly];
+}
 DType dt(PyObject* o) { return DType(reinterpret_cast<Named*>(o)->value); }
 PyObject* to_real(PyObject* s, PyObject*) {
-  PyObject* r = dtype_object(real_type(dt(s)));
+  PyObject* r = name_only(s) ? s : dtype_object(real_type(dt(s)));
   Py_INCREF(r);
   return r;
 }
 PyObject* to_complex(PyObject* s, PyObject*) {
   FL_TRY
+  if (auto row = name_only(s)) fail(ErrorKind::Runtime, "Unknown Complex ScalarType for ", row->name);
   FL_CHECK(is_floating(dt(s)) || is_complex(dt(s)), "Unknown Complex ScalarType for ", scalar_type_name(dt(s)));
   DType t = dt(s);
   PyObject* r = dtype_object(is_complex(t) ? t : complex_type(t));
@@ -73,17 +87,20 @@ PyGetSetDef dtype_getset[] = {
        return PyUnicode_InternFromString("torch");
      }},
     {"is_floating_point", [](PyObject* s, void*) -> PyObject* {
-       return PyBool_FromLong(is_floating(dt(s)));
+       auto row = name_only(s);
+       return PyBool_FromLong(row ? row->floating : is_floating(dt(s)));
      }},
     {"is_complex", [](PyObject* s, void*) -> PyObject* {
-       return PyBool_FromLong(is_complex(dt(s)));
+       return PyBool_FromLong(!name_only(s) && is_complex(dt(s)));
      }},
     {"is_signed", [](PyObject* s, void*) -> PyObject* {
+       if (auto row = name_only(s)) return PyBool_FromLong(row->is_signed);
        DType t = dt(s);
        return PyBool_FromLong(t != DType::Bool && t != DType::UInt8 && t != DType::UInt16 && t != DType::UInt32 && t != DType::UInt64);
      }},
     {"itemsize", [](PyObject* s, void*) -> PyObject* {
-       return PyLong_FromSize_t(item_size(dt(s)));
+       auto row = name_only(s);
+       return PyLong_FromSize_t(row ? row->size : item_size(dt(s)));
      }},
     {nullptr}};
 
@@ -250,6 +267,7 @@ PyObject* format_object(MemoryFormat f) { return g_formats[int(f)]; }
 bool is_dtype(PyObject* o) { return Py_TYPE(o) == &DTypeType; }
 bool dtype_from(PyObject* o, DType& out) {
   if (Py_TYPE(o) == &DTypeType) {
+    if (auto row = name_only(o)) fail(ErrorKind::NotImplemented, "torch.", row->name, " is known by name only: no tensor can have this dtype; use torch.bfloat16 or torch.int8");
     out = dt(o);
     return true;
   }
@@ -326,6 +344,8 @@ bool init_types(PyObject* m) {
     Py_INCREF(g_dtypes[k]);
     if (PyModule_AddObject(m, dtype_name(DType(k)), g_dtypes[k]) < 0) return false;
   }
+  for (size_t k = 0; k < sizeof kNamesOnly / sizeof *kNamesOnly; ++k)
+    if (PyModule_AddObject(m, kNamesOnly[k].name, make_named(&DTypeType, kFirstNameOnly + int(k), kNamesOnly[k].name)) < 0) return false;
   const char* layouts[] = {"strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"};
   for (int k = 0; k < 6; ++k) {
     g_layouts[k] = make_named(&LayoutType, k, layouts[k]);

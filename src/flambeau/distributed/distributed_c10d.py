@@ -5,6 +5,7 @@ finished Work; isend has sent when it returns, irecv receives in wait().
 """
 from __future__ import annotations
 
+import enum
 import functools
 import os
 import pickle
@@ -29,10 +30,18 @@ default_pg_timeout = timedelta(minutes=30)
 _SMALL = 4096       # up to this many bytes, one round to everyone beats two rounds of pieces
 
 
+class _RedOpType(enum.IntEnum):
+    SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR = range(8)
+
+    def __repr__(self) -> str:
+        return f"<RedOpType.{self.name}: {self.value}>"
+
+
 class ReduceOp:
     """How contributions are combined."""
 
-    SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR = range(8)
+    RedOpType = _RedOpType
+    SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR = _RedOpType
 
 
 reduce_op = ReduceOp
@@ -284,6 +293,11 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
     _groups.clear()
     GroupMember.WORLD = None
     _store = None
+
+
+def _get_default_group() -> ProcessGroup:
+    """The group of all processes. ValueError before init_process_group."""
+    return _of(None)
 
 
 def _of(group: Any) -> ProcessGroup:

@@ -61,6 +61,7 @@ class NodeDef(NamedTuple):
     flatten_with_keys_fn: Callable[[Any], tuple[list, Any]] | None = None
 
 
+Context = PyTree = Any  # for annotations
 SUPPORTED_NODES: dict[type, NodeDef] = {}
 SERIALIZED_NAMES: dict[type, str] = {}
 
@@ -111,19 +112,49 @@ def _node_type(tree: Any) -> Any:
 _get_node_type = _node_type
 
 
+# How lists, tuples and dictionaries come apart: libraries use these for containers of their own.
+
+def _list_flatten(d: list) -> tuple[list, Any]:
+    return d, None
+
+
+def _list_unflatten(values: Iterable, context: Any) -> list:
+    return list(values)
+
+
+def _list_flatten_with_keys(d: Any) -> tuple[list, Any]:
+    return [(SequenceKey(i), x) for i, x in enumerate(d)], None
+
+
+def _tuple_flatten(d: tuple) -> tuple[list, Any]:
+    return list(d), None
+
+
+def _tuple_unflatten(values: Iterable, context: Any) -> tuple:
+    return tuple(values)
+
+
+_tuple_flatten_with_keys = _list_flatten_with_keys
+
+
+def _dict_flatten(d: dict) -> tuple[list, Any]:
+    return list(d.values()), list(d)
+
+
+def _dict_unflatten(values: Iterable, context: Any) -> dict:
+    return dict(zip(context, values))
+
+
+def _dict_flatten_with_keys(d: dict) -> tuple[list, Any]:
+    return [(MappingKey(k), v) for k, v in d.items()], list(d)
+
+
 def _register_builtin() -> None:
-    def keyed_sequence(xs: Any) -> tuple:
-        return [(SequenceKey(i), x) for i, x in enumerate(xs)], None
-
-    def keyed_mapping(d: Any) -> tuple:
-        return [(MappingKey(k), v) for k, v in d.items()], list(d)
-
-    register_pytree_node(tuple, lambda t: (list(t), None), lambda c, _: tuple(c), flatten_with_keys_fn=keyed_sequence)
-    register_pytree_node(list, lambda t: (t, None), lambda c, _: list(c), flatten_with_keys_fn=keyed_sequence)
-    register_pytree_node(dict, lambda d: (list(d.values()), list(d)), lambda c, keys: dict(zip(keys, c)),
-                         flatten_with_keys_fn=keyed_mapping)
+    register_pytree_node(tuple, _tuple_flatten, _tuple_unflatten, flatten_with_keys_fn=_tuple_flatten_with_keys)
+    register_pytree_node(list, _list_flatten, _list_unflatten, flatten_with_keys_fn=_list_flatten_with_keys)
+    register_pytree_node(dict, _dict_flatten, _dict_unflatten, flatten_with_keys_fn=_dict_flatten_with_keys)
     register_pytree_node(OrderedDict, lambda d: (list(d.values()), list(d)), lambda c, keys: OrderedDict(zip(keys, c)),
-                         flatten_with_keys_fn=keyed_mapping)
+                         flatten_with_keys_fn=_dict_flatten_with_keys)
     register_pytree_node(
         defaultdict, lambda d: (list(d.values()), [d.default_factory, list(d)]),
         lambda c, context: defaultdict(context[0], zip(context[1], c)),

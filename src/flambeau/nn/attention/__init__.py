@@ -53,8 +53,8 @@ def sdpa_kernel(backends, set_priority: bool = False):
 
 
 def __getattr__(name: str):
-    if name == "bias":
+    if name in ("bias", "flex_attention"):
         import importlib
 
-        return importlib.import_module(".bias", __name__)
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
