@@ -139,7 +139,7 @@ Tensor Saved::get(const Node& owner) const {
     }
     x = Tensor::borrow(t);
   }
-  if (output >= 0) {
+  if (output >= 0 && is_differentiable(x.dtype())) {  // indices have no history
     Tensor y = alias(x);
     Node* fn = const_cast<Node*>(&owner);
     fn->ref();
@@ -247,8 +247,12 @@ void OpNode::release_saved() {
   for (Saved& s : saved) s.clear();
 }
 
-std::string OpNode::name() const {
-  if (shown) return shown;
+std::string OpNode::own_name() const {
+  if (!op->gradient && !(op->flags & kNoGrad)) return "NotImplemented";
+  if (op->mode_nodes[0]) {
+    const Value& mode = args[op->mode];
+    if (mode.tag == Value::StrTag || (mode.tag == Value::IntTag && mode.i != 0)) return op->mode_nodes[overload];
+  }
   if (op->nodes[overload]) return op->nodes[overload];
   // CamelCase of the operator's name
   std::string out;
@@ -259,7 +263,7 @@ std::string OpNode::name() const {
       continue;
     }
     out += up ? char(toupper(*p)) : *p;
-    up = false;
+    up = *p >= '0' && *p <= '9';
   }
   return out + "Backward0";
 }
@@ -268,8 +272,12 @@ void OpNode::apply(const Tensor* grads, Tensor* out) {
   bool any = false;
   for (int k = 0; k < meta.size(); ++k) any |= grads[k].defined();
   if (!any) return;
-  FL_CHECK_KIND(NotImplemented, op->gradient, "the derivative for '", op->name, "' is not implemented.");
   Grad g{*this, grads, out};
+  if (op->flags & kNoGrad) {  // written in place by an operator whose result does not depend on what was there
+    if (edge_at[0] >= 0) g.set(0, ops::zeros_like_sizes(g.sizes(0), g.dtype(0)));
+    return;
+  }
+  FL_CHECK(op->gradient, "derivative for aten::", op->name, " is not implemented");
   op->gradient(g);
 }
 
@@ -315,8 +323,13 @@ DType Grad::dtype(int arg, int item) const {
   const Edge& e = node.edges[node.edge_at[arg] + item];
   return e.fn ? edge_meta(e)->dtype : e.leaf->dtype;
 }
-void Grad::set(int arg, Tensor g) const { out[node.edge_at[arg]] = std::move(g); }
-void Grad::set(int arg, int item, Tensor g) const { out[node.edge_at[arg] + item] = std::move(g); }
+// A gradient that nothing asked for has no place in `out`.
+void Grad::set(int arg, Tensor g) const {
+  if (node.edge_at[arg] >= 0) out[node.edge_at[arg]] = std::move(g);
+}
+void Grad::set(int arg, int item, Tensor g) const {
+  if (node.edge_at[arg] >= 0) out[node.edge_at[arg] + item] = std::move(g);
+}
 
 // ------------------------------------------------------------------------------------------------ histories
 
@@ -415,7 +428,7 @@ struct CopySlices final : Node {
     add_meta(base);
   }
   ~CopySlices() override { release_node(fn); }
-  std::string name() const override { return "torch::autograd::CopySlices"; }
+  std::string own_name() const override { return "torch::autograd::CopySlices"; }
   void release_saved() override {
     released = true;
     fn->release_saved();

@@ -47,6 +47,7 @@ struct Node {
   Tensor* pending = nullptr;     // gradients that have arrived, during a backward pass
   void* face = nullptr;          // PyObject* that shows this node, borrowed
   void* run = nullptr;           // the pass `pending` belongs to
+  const char* shown = nullptr;   // the name that a composite operator gave the node of its result
 
   Node();
   virtual ~Node();
@@ -54,7 +55,8 @@ struct Node {
   void unref() { release_node(this); }
   // grads[k] may be undefined; out has edges.size() entries, to be filled where an edge exists.
   virtual void apply(const Tensor* grads, Tensor* out) = 0;
-  virtual std::string name() const = 0;
+  std::string name() const { return shown ? shown : own_name(); }
+  virtual std::string own_name() const = 0;
   virtual void release_saved() { released = true; }
   virtual void* python() { return nullptr; }  // PyObject* of nodes that live in Python, borrowed
   void add_meta(const Tensor& t) { meta.emplace(t.dtype(), Dims(t.sizes())); }
@@ -89,14 +91,13 @@ struct OpNode final : Node {
   Small<int64_t, 8> ints;           // copies of list arguments
   std::vector<double> floats;
   std::vector<std::string> strings;
-  const char* shown = nullptr;      // the name that a composite operator gave the node of its result
   std::vector<OutputMeta> items;    // shapes and types of the items of the tensor list argument
 
   OpNode(const Call& c, const bool* needs);
   ~OpNode() override;
   void keep_results(const Call& c);
   void apply(const Tensor* grads, Tensor* out) override;
-  std::string name() const override;
+  std::string own_name() const override;
   void release_saved() override;
 };
 

@@ -178,7 +178,7 @@ static Record cummax{{.schema = {"cummax(Tensor self, int dim) -> (Tensor values
                       },
                       .gradient = running_gradient,
                       .save = save_out(1),
-                      .flags = kBoth | kOut,
+                      .flags = kBoth | kOut | kExactOut,
                       .doc = "Running maxima along dim and their places."}};
 static Record cummin{{.schema = {"cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)"},
                       .forward = [](Call& c) {
@@ -186,7 +186,7 @@ static Record cummin{{.schema = {"cummin(Tensor self, int dim) -> (Tensor values
                       },
                       .gradient = running_gradient,
                       .save = save_out(1),
-                      .flags = kBoth | kOut,
+                      .flags = kBoth | kOut | kExactOut,
                       .doc = "Running minima along dim and their places."}};
 
 }  // namespace fl::ops

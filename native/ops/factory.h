@@ -14,6 +14,9 @@ struct Options {
 // Factory arguments sit at `at`: dtype, layout, device, pin_memory, requires_grad.
 inline Options options(const Call& c, int at, DType otherwise) {
   Options o{c.dtype(at, otherwise), {}, false};
+  if (c.mode == Mode::Out && c.preset[0] && c.has(at))
+    FL_CHECK(o.dtype == c.preset[0]->dtype, "dtype ", scalar_type_name(o.dtype), " does not match dtype of out parameter (",
+             scalar_type_name(c.preset[0]->dtype), ")");
   if (c.has(at + 1)) FL_CHECK_KIND(NotImplemented, c.arg(at + 1).layout == Layout::Strided, c.op.name, ": only strided layout is supported");
   if (c.has(at + 2)) o.device = c.arg(at + 2).device;
   check_device(o.device);

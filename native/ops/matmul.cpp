@@ -77,7 +77,7 @@ Record mm{{.schema = {"mm(Tensor self, Tensor mat2) -> Tensor"},
              if (G.needs(1)) G.set(1, mm(adjoint(G.in(0)), G.grad()));
            },
            .save = save_in(0) | save_in(1) | kCross,
-           .flags = kBoth | kOut,
+           .flags = kBoth | kOut | kExactOut,
            .autocast = Autocast::Lower,
            .doc = "The product of two matrices.\n\n>>> torch.mm(torch.tensor([[1., 2.]]), torch.tensor([[3.], [4.]]))\ntensor([[11.]])"}};
 Record bmm{{.schema = {"bmm(Tensor self, Tensor mat2) -> Tensor"},
@@ -96,7 +96,7 @@ Record bmm{{.schema = {"bmm(Tensor self, Tensor mat2) -> Tensor"},
               if (G.needs(1)) G.set(1, bmm(adjoint(G.in(0)), G.grad()));
             },
             .save = save_in(0) | save_in(1) | kCross,
-            .flags = kBoth | kOut,
+            .flags = kBoth | kOut | kExactOut,
             .autocast = Autocast::Lower,
             .doc = "Products of matrices, one a batch item."}};
 Record mv{{.schema = {"mv(Tensor self, Tensor vec) -> Tensor"},
@@ -113,7 +113,7 @@ Record mv{{.schema = {"mv(Tensor self, Tensor vec) -> Tensor"},
              if (G.needs(1)) G.set(1, mv(adjoint(G.in(0)), G.grad()));
            },
            .save = save_in(0) | save_in(1) | kCross,
-           .flags = kBoth | kOut,
+           .flags = kBoth | kOut | kExactOut,
            .autocast = Autocast::Lower,
            .doc = "A matrix times a vector."}};
 static void dot_forward(Call& c, bool conjugate) {
@@ -137,7 +137,7 @@ Record dot{{.schema = {"dot(Tensor self, Tensor tensor) -> Tensor"},
               if (G.needs(1)) G.set(1, mul(G.grad(), conj_if(G.in(0))));
             },
             .save = save_in(0) | save_in(1) | kCross,
-            .flags = kBoth | kOut,
+            .flags = kBoth | kOut | kExactOut,
             .doc = "The inner product of two vectors."}};
 Record vdot{{.schema = {"vdot(Tensor self, Tensor other) -> Tensor"},
              .forward = [](Call& c) {
@@ -148,7 +148,7 @@ Record vdot{{.schema = {"vdot(Tensor self, Tensor other) -> Tensor"},
                if (G.needs(1)) G.set(1, mul(G.grad(), G.in(0)));
              },
              .save = save_in(0) | save_in(1) | kCross,
-             .flags = kBoth | kOut,
+             .flags = kBoth | kOut | kExactOut,
              .doc = "The inner product with the first vector conjugated."}};
 
 static bool number_is(const Value& v, double x) { return v.real() == x && v.imag() == 0; }
@@ -195,7 +195,7 @@ Record addmm{{.schema = {"addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar
                 if (G.needs(2)) G.set(2, scaled(mm(adjoint(G.in(1)), g), G.arg(4)));
               },
               .save = save_in(1) | save_in(2),
-              .flags = kAll,
+              .flags = kAll | kExactOut,
               .autocast = Autocast::Lower,
               .doc = "beta self + alpha mat1 @ mat2."}};
 static void check_batches(const Tensor& a, const Tensor& b) {
@@ -223,7 +223,7 @@ Record baddbmm{{.schema = {"baddbmm(Tensor self, Tensor batch1, Tensor batch2, *
                   if (G.needs(2)) G.set(2, scaled(bmm(adjoint(G.in(1)), g), G.arg(4)));
                 },
                 .save = save_in(1) | save_in(2),
-                .flags = kAll,
+                .flags = kAll | kExactOut,
                 .autocast = Autocast::Lower,
                 .doc = "beta self + alpha batch1 @ batch2, item by item."}};
 
@@ -302,7 +302,7 @@ Record linear{{.schema = {"linear(Tensor input, Tensor weight, Tensor? bias=None
                  if (G.needs(2)) G.set(2, sum_to(flat, G.sizes(2)));
                },
                .save = save_in(0) | save_in(1),
-               .flags = kFunction | kNn | kOut,
+               .flags = kFunction | kNn | kOut | kExactOut,
                .autocast = Autocast::Lower,
                .nodes = {"AddmmBackward0"},
                .doc = "input @ weight.T + bias."}};

@@ -457,7 +457,8 @@ Record batch_norm_stats{{.schema = {"_batch_norm(Tensor input, Tensor? weight, T
                          .gradient = batch_gradient,
                          .save = save_in(0) | save_in(1) | save_in(3) | save_in(4) | save_out(1) | save_out(2),
                          .flags = kPrivate,
-                         .nodes = {"NativeBatchNormBackward0"}}};
+                         .nodes = {"NativeBatchNormBackward0"},
+                         .fixed = save_in(3) | save_in(4)}};
 void native_batch_call(Call& c) {
   auto r = batch_norm_stats.many(c.tensor(0), c.arg(1), c.arg(2), c.arg(3), c.arg(4), c.arg(5), c.arg(6), c.arg(7));
   DType t = c.tensor(0).dtype();

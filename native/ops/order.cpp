@@ -77,7 +77,7 @@ Record sort{{.schema = {"sort(Tensor self, int dim=-1, bool descending=False) ->
                along_gradient(G, G.arg(1).i);
              },
              .save = save_out(1),
-             .flags = kBoth | kOut,
+             .flags = kBoth | kOut | kExactOut,
              .doc = "The elements in order along dim, and where they were.\n\n>>> torch.sort(torch.tensor([3, 1, 2])).values\ntensor([1, 2, 3])"}};
 static Record sort_stable{{.schema = {"sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)"},
                            .forward = [](Call& c) {
@@ -87,7 +87,8 @@ static Record sort_stable{{.schema = {"sort.stable(Tensor self, *, bool? stable,
                              along_gradient(G, G.arg(2).i);
                            },
                            .save = save_out(1),
-                           .flags = kBoth | kOut}};
+                           .flags = kBoth | kOut | kExactOut,
+                           .nodes = {"SortBackward1"}}};
 Record argsort{{.schema = {"argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor"},
                 .forward = [](Call& c) {
                   argsort_values(c, c.integer(1), c.flag(2));

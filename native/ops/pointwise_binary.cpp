@@ -155,14 +155,12 @@ Record div{{.schema = {"div.Tensor_mode(Tensor self, Tensor other, *, str? round
             .save = save_in(0) | save_in(1),
             .flags = kAll | kElementwise,
             .autocast = Autocast::Promote,
+            .mode = 2,
+            .mode_nodes = {"DivBackward2", "DivBackward3", "DivBackward2"},
             .doc = "self / other; rounding_mode 'trunc' or 'floor' rounds the quotient."}};
 Record floor_divide{{.schema = {"floor_divide(Tensor self, Tensor other) -> Tensor", "floor_divide.Scalar(Tensor self, Scalar other) -> Tensor", "floor_divide.Scalar_Tensor(Scalar self, Tensor other) -> Tensor"},
                      .forward = [](Call& c) {
                        divide(c, 2);
-                     },
-                     .gradient = [](Grad& G) {
-                       for (int k = 0; k < 2; ++k)
-                         if (G.needs(k)) G.set(k, mul(G.grad(), 0));
                      },
                      .flags = kAll | kElementwise,
                      .doc = "The quotient rounded down."}};
@@ -175,10 +173,11 @@ Record remainder{{.schema = {"remainder.Tensor(Tensor self, Tensor other) -> Ten
                   },
                   .gradient = [](Grad& G) {
                     if (G.needs(0)) G.set(0, G.grad());
-                    if (G.needs(1)) G.set(1, neg(G.grad() * floor_divide(value_tensor(G.value(0), G.out_dtype()), G.in(1))));
+                    if (G.needs(1)) G.set(1, neg(G.grad() * div(value_tensor(G.value(0), G.out_dtype()), G.in(1), "floor")));
                   },
                   .save = save_in(0) | save_in(1),
                   .flags = kAll | kElementwise,
+                  .nodes = {"RemainderBackward1", "RemainderBackward0", "RemainderBackward1"},
                   .doc = "The remainder with the sign of other, as Python's %."}};
 Record fmod{{.schema = {"fmod.Tensor(Tensor self, Tensor other) -> Tensor", "fmod.Scalar(Tensor self, Scalar other) -> Tensor"},
              .forward = [](Call& c) {
@@ -192,6 +191,7 @@ Record fmod{{.schema = {"fmod.Tensor(Tensor self, Tensor other) -> Tensor", "fmo
              },
              .save = save_in(0) | save_in(1),
              .flags = kAll | kElementwise,
+             .nodes = {"FmodBackward1", "FmodBackward0"},
              .doc = "The remainder with the sign of self, as C's fmod."}};
 
 // ------------------------------------------------------------------------------------------------ powers
@@ -304,6 +304,7 @@ static void extremum(Call& c, cpu::Binary op) {
                .flags = (FLAGS) | kElementwise,                                                        \
                .doc = DOC}};
 constexpr uint32_t kBothIn = save_in(0) | save_in(1);
+[[noreturn]] static Tensor no_derivative(const char* what) { fail(ErrorKind::NotImplemented, "the derivative for '", what, "' is not implemented."); }
 static Tensor as(const Tensor& mask, const Tensor& like) { return to_dtype(mask, like.dtype()); }
 EXTREMUM(maximum, Maximum, where(eq(a, b), g / 2, g* as(ge(a, b), g)), where(eq(a, b), g / 2, g* as(lt(a, b), g)), "The larger of each pair; NaN wins.")
 EXTREMUM(minimum, Minimum, where(eq(a, b), g / 2, g* as(le(a, b), g)), where(eq(a, b), g / 2, g* as(gt(a, b), g)), "The smaller of each pair; NaN wins.")
@@ -314,11 +315,18 @@ BINARY(hypot, Hypot, Same, kBothIn | kSaveResult, g*(a / y), g*(b / y), kAll, "s
 BINARY(nextafter, Nextafter, Same, 0, g, g * 0, kAll, "The next floating-point number from self towards other.")
 BINARY(logaddexp, Logaddexp, Same, kBothIn | kSaveResult, g* cj(exp(a - y)), g* cj(exp(b - y)), kBoth | kOut, "log(exp(self) + exp(other)).")
 BINARY(logaddexp2, Logaddexp2, Same, kBothIn | kSaveResult, g* exp((a - y) * 0.69314718055994530942), g* exp((b - y) * 0.69314718055994530942), kBoth | kOut, "log2(2^self + 2^other).")
-BINARY(igamma, Igamma, Float, kBothIn, mul(g, full(IntView(), std::numeric_limits<double>::quiet_NaN(), g.dtype())), g* exp((a - 1) * log(b) - b - lgamma(a)), kAll, "The regularised lower incomplete gamma function.")
-BINARY(igammac, Igammac, Float, kBothIn, mul(g, full(IntView(), std::numeric_limits<double>::quiet_NaN(), g.dtype())), neg(g) * exp((a - 1) * log(b) - b - lgamma(a)), kAll, "The regularised upper incomplete gamma function.")
+BINARY(igamma, Igamma, Float, kBothIn, no_derivative("igamma: input"), g* exp((a - 1) * log(b) - b - lgamma(a)), kAll, "The regularised lower incomplete gamma function.")
+BINARY(igammac, Igammac, Float, kBothIn, no_derivative("igammac: input"), neg(g) * exp((a - 1) * log(b) - b - lgamma(a)), kAll, "The regularised upper incomplete gamma function.")
 BINARY(gcd, Gcd, Same, 0, g, g, kAll, "The greatest common divisor.")
 BINARY(lcm, Lcm, Same, 0, g, g, kAll, "The least common multiple.")
-BINARY(heaviside, Heaviside, Same, 0, g * 0, g * 0, kAll, "0 where self < 0, other where it is 0, 1 where it is positive.")
+Record heaviside{{.schema = {"heaviside(Tensor self, Tensor other) -> Tensor"},
+                  .forward = [](Call& c) {
+                    FL_CHECK(!is_complex(c.tensor(0).dtype()) && !is_complex(c.tensor(1).dtype()), "heaviside is not yet implemented for complex tensors.");
+                    FL_CHECK(c.tensor(0).dtype() == c.tensor(1).dtype(), "heaviside is not yet implemented for tensors with different dtypes.");
+                    binary(c, cpu::Binary::Heaviside, Kind::Same, c.arg(0), c.arg(1));
+                  },
+                  .flags = kAll | kElementwise,
+                  .doc = "0 where self < 0, other where it is 0, 1 where it is positive."}};
 
 Record copysign{{.schema = {"copysign.Tensor(Tensor self, Tensor other) -> Tensor", "copysign.Scalar(Tensor self, Scalar other) -> Tensor"},
                  .forward = [](Call& c) {
@@ -377,7 +385,7 @@ Record special_zeta{{.schema = {"special_zeta(Tensor self, Tensor other) -> Tens
                            Interruptible stop(1e9); /* the time depends on the degrees */                                                          \
                            binary(c, cpu::Binary::OP, Kind::Float, c.arg(0), c.arg(1));                                                            \
                          },                                                                                                                        \
-                         .flags = kFunction | kOut | kElementwise | kSpecial,                                                                      \
+                         .flags = kFunction | kOut | kElementwise | kSpecial | kNoGrad,                                                            \
                          .doc = DOC}};
 POLYNOMIAL(chebyshev_polynomial_t, ChebyshevT, "Chebyshev polynomial of the first kind of degree n.")
 POLYNOMIAL(chebyshev_polynomial_u, ChebyshevU, "Chebyshev polynomial of the second kind.")

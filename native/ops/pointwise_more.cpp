@@ -112,6 +112,7 @@ Record real{{.schema = {"real(Tensor(a) self) -> Tensor(a)"},
                G.set(0, to_dtype(G.grad(), G.dtype(0)));
              },
              .flags = kFunction | kViewOp,
+             .nodes = {"SelectBackward0"},
              .doc = "A view of the real parts."}};
 Record imag{{.schema = {"imag(Tensor(a) self) -> Tensor(a)"},
              .forward = [](Call& c) {
@@ -121,6 +122,7 @@ Record imag{{.schema = {"imag(Tensor(a) self) -> Tensor(a)"},
                G.set(0, mul(to_dtype(G.grad(), G.dtype(0)), Value(0.0, 1.0)));
              },
              .flags = kFunction | kViewOp,
+             .nodes = {"SelectBackward0"},
              .doc = "A view of the imaginary parts."}};
 Record complex{{.schema = {"complex(Tensor real, Tensor imag) -> Tensor"},
                 .forward = [](Call& c) {
@@ -222,6 +224,7 @@ Record clamp_min{{.schema = {"clamp_min(Tensor self, Scalar min) -> Tensor", "cl
                   },
                   .save = save_in(0) | save_in(1),
                   .flags = kAll | kElementwise,
+                  .nodes = {"ClampMinBackward0", "ClampMinBackward1"},
                   .doc = "Each element raised to at least min."}};
 Record clamp_max{{.schema = {"clamp_max(Tensor self, Scalar max) -> Tensor", "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor"},
                   .forward = [](Call& c) {
@@ -236,6 +239,7 @@ Record clamp_max{{.schema = {"clamp_max(Tensor self, Scalar max) -> Tensor", "cl
                   },
                   .save = save_in(0) | save_in(1),
                   .flags = kAll | kElementwise,
+                  .nodes = {"ClampMaxBackward0", "ClampMaxBackward1"},
                   .doc = "Each element lowered to at most max."}};
 
 // ------------------------------------------------------------------------------------------------ three operands
@@ -350,7 +354,7 @@ Record softplus{{.schema = {"softplus(Tensor self, Scalar beta=1, Scalar thresho
                    G.set(0, softplus_backward(G.grad(), G.in(0), G.arg(1), G.arg(2)));
                  },
                  .save = kSaveSelf,
-                 .flags = kFunction | kOut | kNn | kElementwise,
+                 .flags = kFunction | kOut | kNn | kElementwise | kExactOut,
                  .autocast = Autocast::Float32,
                  .doc = "log(1 + exp(beta x)) / beta, and x where beta x > threshold."}};
 Record leaky_relu_backward{{.schema = {"leaky_relu_backward(Tensor grad_output, Tensor self, Scalar negative_slope) -> Tensor"},
@@ -456,7 +460,7 @@ Record hardshrink{{.schema = {"hardshrink(Tensor self, Scalar lambd=0.5) -> Tens
                      G.set(0, shrink_backward(G.grad(), G.in(0), G.arg(1)));
                    },
                    .save = kSaveSelf,
-                   .flags = kBoth | kOut | kElementwise,
+                   .flags = kBoth | kOut | kElementwise | kExactOut,
                    .doc = "x where |x| > lambd, 0 elsewhere."}};
 Record softshrink{{.schema = {"softshrink(Tensor self, Scalar lambd=0.5) -> Tensor"},
                    .forward = [](Call& c) {
@@ -467,7 +471,7 @@ Record softshrink{{.schema = {"softshrink(Tensor self, Scalar lambd=0.5) -> Tens
                      G.set(0, shrink_backward(G.grad(), G.in(0), G.arg(1)));
                    },
                    .save = kSaveSelf,
-                   .flags = kFunction | kOut | kNn | kElementwise,
+                   .flags = kFunction | kOut | kNn | kElementwise | kExactOut,
                    .doc = "x moved towards 0 by lambd."}};
 
 // ------------------------------------------------------------------------------------------------ other parameters
@@ -495,7 +499,7 @@ Record nan_to_num{{.schema = {"nan_to_num(Tensor self, float? nan=None, float? p
                      G.set(0, G.grad() * to_dtype(isfinite(x), x.dtype()));
                    },
                    .save = kSaveSelf,
-                   .flags = kAll | kElementwise,
+                   .flags = kAll | kElementwise | kExactOut,
                    .doc = "NaN, +inf and -inf replaced."}};
 Record logit{{.schema = {"logit(Tensor self, float? eps=None) -> Tensor"},
               .forward = [](Call& c) {

@@ -23,7 +23,7 @@ constexpr double kPi = 3.14159265358979323846;
                },                                                                                         \
                .gradient = NAME##_gradient,                                                               \
                .save = SAVE,                                                                              \
-               .flags = kAll | kElementwise,                                                              \
+               .flags = kAll | kElementwise | (Kind::KIND == Kind::Same ? kExactOut : 0),                 \
                .doc = DOC}};
 
 #define SPECIAL(NAME, OP, SAVE, GRADIENT, DOC)                                                            \
@@ -54,7 +54,7 @@ Record neg{{.schema = {"neg(Tensor self) -> Tensor"},
             .gradient = [](Grad& G) {
               G.set(0, -G.grad());
             },
-            .flags = kAll | kElementwise,
+            .flags = kAll | kElementwise | kExactOut,
             .doc = "The negative of each element."}};
 UNARY(exp, Exp, Float, kSaveResult, g* cj(y), "e to the power of each element.")
 UNARY(exp2, Exp2, Float, kSaveResult, g* cj(y) * 0.69314718055994530942, "2 to the power of each element.")
@@ -134,12 +134,12 @@ SPECIAL(special_log_ndtr, LogNdtr, kSaveSelf | kSaveResult, g*(exp(x * x * -0.5 
 SPECIAL(special_entr, Entr, kSaveSelf, g*(neg(log(x)) - 1), "-x log(x), 0 at 0.")
 SPECIAL(special_erfcx, Erfcx, kSaveSelf | kSaveResult, g*(x * y * 2 - 1.12837916709551257390), "exp(x^2) erfc(x).")
 
-#define SPECIAL_PLAIN(NAME, OP, DOC)                                \
-  Record NAME{{.schema = {#NAME "(Tensor self) -> Tensor"},         \
-               .forward = [](Call& c) {                             \
-                 unary(c, cpu::Unary::OP, Kind::Float);             \
-               },                                                   \
-               .flags = kFunction | kOut | kElementwise | kSpecial, \
+#define SPECIAL_PLAIN(NAME, OP, DOC)                                          \
+  Record NAME{{.schema = {#NAME "(Tensor self) -> Tensor"},                   \
+               .forward = [](Call& c) {                                       \
+                 unary(c, cpu::Unary::OP, Kind::Float);                       \
+               },                                                             \
+               .flags = kFunction | kOut | kElementwise | kSpecial | kNoGrad, \
                .doc = DOC}};
 SPECIAL_PLAIN(special_bessel_j0, BesselJ0, "Bessel function of the first kind, order 0.")
 SPECIAL_PLAIN(special_bessel_j1, BesselJ1, "Bessel function of the first kind, order 1.")
@@ -165,7 +165,7 @@ Record abs{{.schema = {"abs(Tensor self) -> Tensor"},
               G.set(0, G.grad() * sgn(G.in(0)));
             },
             .save = kSaveSelf,
-            .flags = kAll | kElementwise,
+            .flags = kAll | kElementwise | kExactOut,
             .doc = "The absolute value; of complex numbers the modulus."}};
 static void sgn_gradient(Grad& G) {
   const Tensor& g = G.grad();
@@ -182,7 +182,7 @@ Record sgn{{.schema = {"sgn(Tensor self) -> Tensor"},
             },
             .gradient = sgn_gradient,
             .save = kSaveSelf | kSaveResult,
-            .flags = kAll | kElementwise,
+            .flags = kAll | kElementwise | kExactOut,
             .doc = "x / |x|, and 0 at 0."}};
 static void angle_gradient(Grad& G) {
   const Tensor& g = G.grad();
@@ -219,7 +219,7 @@ Record conj_physical{{.schema = {"conj_physical(Tensor self) -> Tensor"},
                       .gradient = [](Grad& G) {
                         G.set(0, conj_if(G.grad()));
                       },
-                      .flags = kAll | kElementwise,
+                      .flags = kAll | kElementwise | kExactOut,
                       .doc = "The complex conjugate, computed."}};
 Record positive{{.schema = {"positive(Tensor self) -> Tensor"},
                  .forward = [](Call& c) {
@@ -243,7 +243,9 @@ Record round{{.schema = {"round.decimals(Tensor self, *, int decimals=0) -> Tens
               .gradient = [](Grad& G) {
                 G.set(0, G.grad() * 0);
               },
-              .flags = kAll | kElementwise,
+              .flags = kAll | kElementwise | kExactOut,
+              .mode = 1,
+              .mode_nodes = {"RoundBackward1"},
               .doc = "Each element rounded to `decimals` places, halves to even."}};
 
 // ---- tests
@@ -284,8 +286,8 @@ Record bitwise_not{{.schema = {"bitwise_not(Tensor self) -> Tensor"},
                .save = save_in(0) | save_in(1),                                          \
                .flags = kPrivate | kElementwise,                                         \
                .doc = DOC}};
-BACKWARD(tanh_backward, TanhGrad, "output", tanh_backward(gg, x), cj(g) * gg * x * -2, "g conj(1 - y^2).")
-BACKWARD(sigmoid_backward, SigmoidGrad, "output", sigmoid_backward(gg, x), cj(g) * gg * (neg(x * 2) + 1), "g conj(y (1 - y)).")
+BACKWARD(tanh_backward, TanhGrad, "output", cj(tanh_backward(cj(gg), x)), g* cj(gg* x) * -2, "g conj(1 - y^2).")
+BACKWARD(sigmoid_backward, SigmoidGrad, "output", cj(sigmoid_backward(cj(gg), x)), g* cj(gg*(neg(x * 2) + 1)), "g conj(y (1 - y)).")
 BACKWARD(relu_backward, ReluGrad, "result", relu_backward(gg, x), zeros_like(x), "g where y > 0.")
 
 static Tensor step_sigmoid(const Tensor& x) { return sigmoid(x); }
@@ -322,7 +324,7 @@ ACTIVATION(silu, "silu(Tensor self) -> Tensor", Silu, silu_backward(g, x), kFunc
 ACTIVATION(mish, "mish(Tensor self) -> Tensor", Mish, mish_backward(g, x), kFunction | kInplace | kOut | kNn, "x tanh(softplus(x)).")
 ACTIVATION(hardswish, "hardswish(Tensor self) -> Tensor", Hardswish, hardswish_backward(g, x), kFunction | kInplace | kOut | kNn, "x relu6(x + 3) / 6.")
 ACTIVATION(hardsigmoid, "hardsigmoid(Tensor self) -> Tensor", Hardsigmoid, hardsigmoid_backward(g, x), kFunction | kInplace | kOut | kNn, "relu6(x + 3) / 6.")
-ACTIVATION(log_sigmoid, "log_sigmoid(Tensor self) -> Tensor", LogSigmoid, log_sigmoid_backward(g, x), kFunction | kOut | kNn, "log(sigmoid(x)).")
+ACTIVATION(log_sigmoid, "log_sigmoid(Tensor self) -> Tensor", LogSigmoid, log_sigmoid_backward(g, x), kFunction | kOut | kNn | kExactOut, "log(sigmoid(x)).")
 static void selu_gradient(Grad& G) { G.set(0, elu_backward(G.grad(), G.in(0), 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1.0)); }
 Record selu{{.schema = {"selu(Tensor self) -> Tensor"},
              .forward = [](Call& c) {
@@ -384,7 +386,7 @@ Record gelu{{.schema = {"gelu(Tensor self, *, str approximate='none') -> Tensor"
                G.set(0, gelu_backward(G.grad(), G.in(0), G.arg(1)));
              },
              .save = kSaveSelf,
-             .flags = kFunction | kInplace | kOut | kNn | kElementwise,
+             .flags = kFunction | kInplace | kOut | kNn | kElementwise | kExactOut,
              .doc = "x Phi(x), with Phi the normal distribution function, or its tanh approximation (Hendrycks and Gimpel 2016)."}};
 
 }  // namespace fl::ops

@@ -40,6 +40,10 @@ void fill_defaults(const Record& op, Value* args, int given) {
   for (size_t k = size_t(given); k < s.args.size(); ++k) args[k] = s.args[k].fallback;
 }
 
+namespace ops {
+const char* c_type_name(DType t);  // gather.cpp
+}
+
 // ------------------------------------------------------------------------------------------------ results
 
 static void check_destination(const Call& c, const TensorImpl& dst, IntView sizes, DType dtype) {
@@ -50,6 +54,8 @@ static void check_destination(const Call& c, const TensorImpl& dst, IntView size
              "unsupported operation: more than one element of the written-to tensor refers to "
              "a single memory location. Please clone() the tensor before performing the operation.");
   } else {
+    FL_CHECK(!(c.op.flags & kExactOut) || dst.dtype == dtype, "Expected out tensor to have dtype ", ops::c_type_name(dtype), ", but got ",
+             ops::c_type_name(dst.dtype), " instead");
     FL_CHECK(can_cast(dtype, dst.dtype), "result type ", scalar_type_name(dtype), " can't be cast to the desired output type ", scalar_type_name(dst.dtype));
     FL_CHECK(IntView(dst.sizes) == sizes ? !has_internal_overlap(dst.sizes, dst.strides) : true,
              "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor "
@@ -223,7 +229,14 @@ void bump_versions(Call& c) {
 void recorded_call(Call& c, const bool* needs) {
   const bool inplace = c.mode == Mode::Inplace;
   FL_CHECK(c.mode != Mode::Out, c.op.name, "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
-  if (inplace) check_inplace(Tensor::borrow(c.preset[0]), c.op.name);
+  if (inplace) {
+    FL_CHECK(c.op.gradient || (c.op.flags & kNoGrad), "derivative for aten::", c.op.name, "_ is not implemented");
+    check_inplace(Tensor::borrow(c.preset[0]), c.op.name);
+  }
+  if (c.op.fixed)
+    for (int k = 0; k < c.nargs; ++k)
+      FL_CHECK(!(c.op.fixed & save_in(k)) || !needs[k], "The function '", c.op.name, "' is not differentiable with respect to argument '",
+               c.op.parsed()[c.overload]->args[size_t(k)].name, "'. This input cannot have requires_grad True.");
   Ref<OpNode> node = Ref<OpNode>::steal(new OpNode(c, needs));
   Tensor inplace_view;  // keeps the destination alive
   {
@@ -273,6 +286,16 @@ void dispatch(Call& c) {
   if (__builtin_expect(ts.doors, 0)) {
     if (ts.doors & kDoorAutocast && c.op.autocast != Autocast::Plain) return autocast_call(c);
     if (ts.doors & kDoorCapture) capture_call(c);
+  }
+  if (__builtin_expect(c.mode != Mode::Functional, 0) && ts.grad_enabled) {
+    if (c.mode == Mode::Out)
+      for (TensorImpl* dst : c.preset)
+        FL_CHECK(!dst || !wants_grad(dst), c.op.name,
+                 "(): functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad.");
+    else if ((c.op.flags & (kNoGrad | kInplace)) == (kNoGrad | kInplace) && !(c.op.flags & kInplaceOnly) && wants_grad(c.preset[0])) {
+      bool needs[kMaxArgs] = {true};
+      return recorded_call(c, needs);
+    }
   }
   if (ts.grad_enabled && !(c.op.flags & (kNoGrad | kComposite))) {
     bool needs[kMaxArgs], any = false;

@@ -80,6 +80,7 @@ constexpr uint32_t kLinalg = 512;      // lives in torch.linalg
 constexpr uint32_t kPrivate = 1024;    // only reachable from the core and as torch._C.ops.NAME
 constexpr uint32_t kMultiView = 2048;  // several views: in-place writes to them are refused while recording
 constexpr uint32_t kComposite = 8192;  // made of other operators, which record for it
+constexpr uint32_t kExactOut = 32768;   // out= must have the result's type: it is not converted
 constexpr uint32_t kFunctional = 16384; // lives in torch.nn.functional, with that module's signature
 constexpr uint32_t kElementwise = 4096;  // result element i depends on input elements i only: an in-place destination is safe
 
@@ -104,6 +105,9 @@ struct RecordInit {
   uint32_t flags = 0;
   Autocast autocast = Autocast::Plain;
   const char* nodes[6] = {};  // names of the gradient's nodes where they aren't CamelCase(name) + "Backward0"
+  int mode = 0;                     // an argument that changes the node's name when it is given...
+  const char* mode_nodes[3] = {};   // ...to this (by overload)
+  uint32_t fixed = 0;               // arguments (save_in) that no gradient goes to: they must not require one
   const char* doc = "";
 };
 

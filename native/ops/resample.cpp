@@ -229,6 +229,10 @@ FL_UPSAMPLE(_upsample_bicubic2d_aa, "UpsampleBicubic2DAa", Cubic, 2, true, "comp
 
 // ------------------------------------------------------------------------------------------------ sampling on a grid
 
+// grid_derivatives.cpp
+std::vector<Tensor> grid_gradient_in_operators(const Tensor& grad, const Tensor& x, const Tensor& grid, cpu::GridMode mode, cpu::GridPadding padding,
+                                               bool align, bool input_wanted, bool grid_wanted);
+
 namespace {
 
 // Arguments of all of them, from `first` on: input, grid, interpolation_mode, padding_mode, align_corners.
@@ -304,6 +308,13 @@ Record grid_sampler_backward{
      .flags = kPrivate,
      .nodes = {"GridSampler2DBackwardBackward0"}}};
 void grid_gradient(Grad& G) {
+  if (thread_state().grad_enabled) {
+    auto r = grid_gradient_in_operators(G.grad(), G.in(0), G.in(1), cpu::GridMode(G.arg(2).i), cpu::GridPadding(G.arg(3).i), G.arg(4).b, G.needs(0),
+                                        G.needs(1));
+    for (int k : {0, 1})
+      if (G.needs(k)) G.set(k, r[size_t(k)]);
+    return;
+  }
   auto r = grid_sampler_backward.many(G.grad(), G.in(0), G.in(1), G.arg(2), G.arg(3), G.arg(4), G.needs(0), G.needs(1));
   for (int k : {0, 1})
     if (G.needs(k)) G.set(k, r[size_t(k)]);

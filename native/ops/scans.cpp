@@ -136,7 +136,7 @@ Record logcumsumexp{{.schema = {"logcumsumexp(Tensor self, int dim) -> Tensor"},
                      },
                      .gradient = logcumsumexp_gradient,
                      .save = kSaveSelf | kSaveResult,
-                     .flags = kBoth | kOut,
+                     .flags = kBoth | kOut | kExactOut,
                      .doc = "Logarithms of the running sums of exp(self) along dim."}};
 
 }  // namespace fl::ops

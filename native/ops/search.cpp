@@ -204,7 +204,7 @@ static Record histc{{.schema = {"histc(Tensor self, int bins=100, Scalar min=0, 
                        }
                        c.ret(out);
                      },
-                     .flags = kBoth | kOut | kNoGrad,
+                     .flags = kBoth | kOut | kNoGrad | kExactOut,
                      .doc = "How many elements fall in each of equal bins from min to max (0 and 0: the data's range)."}};
 static Record bincount{{.schema = {"bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor"},
                         .forward = [](Call& c) {

@@ -69,7 +69,7 @@ Record softmax{{.schema = {"softmax.int(Tensor self, int dim, ScalarType? dtype=
                   softmax_gradient(G, false);
                 },
                 .save = kSaveResult,
-                .flags = kBoth | kOut,
+                .flags = kBoth | kOut | kExactOut,
                 .doc = "exp(self) / sum(exp(self)) along dim.\n\n>>> torch.softmax(torch.zeros(2), 0)\ntensor([0.5000, 0.5000])"}};
 Record log_softmax{{.schema = {"log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"},
                     .forward = [](Call& c) {
@@ -79,7 +79,7 @@ Record log_softmax{{.schema = {"log_softmax.int(Tensor self, int dim, ScalarType
                       softmax_gradient(G, true);
                     },
                     .save = kSaveResult,
-                    .flags = kBoth | kOut,
+                    .flags = kBoth | kOut | kExactOut,
                     .doc = "The logarithm of softmax along dim."}};
 static DType widened(Call& c) {  // half_to_float of the private forms
   if (!c.flag(2)) return DType::None;
@@ -195,7 +195,8 @@ static Record nll_loss_forward{{.schema = {"nll_loss_forward(Tensor self, Tensor
                                 },
                                 .save = save_in(0) | save_in(1) | save_in(2) | save_out(1),
                                 .flags = kNn,
-                                .nodes = {"NllLossBackward0"}}};
+                                .nodes = {"NllLossBackward0"},
+                                .fixed = save_in(2)}};
 static Record nll_loss2d_forward{{.schema = {"nll_loss2d_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight)"},
                                   .forward = nll_forward,
                                   .gradient = nll_loss_forward.gradient,

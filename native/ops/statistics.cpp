@@ -211,7 +211,7 @@ Record linalg_vector_norm{{.schema = {"linalg_vector_norm(Tensor self, Scalar or
                            .forward = norm_forward,
                            .gradient = norm_gradient,
                            .save = kSaveSelf | kSaveResult,
-                           .flags = kFunction | kOut | kLinalg,
+                           .flags = kFunction | kOut | kLinalg | kExactOut,
                            .doc = "The norm of order ord over dim, all taken as one vector.\n\n>>> torch.linalg.vector_norm(torch.tensor([3., 4.]))\ntensor(5.)"}};
 
 // ------------------------------------------------------------------------------------------------ log-sum-exp

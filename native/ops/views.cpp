@@ -690,6 +690,26 @@ Record alias{{.schema = {"alias(Tensor(a) self) -> Tensor(a)"},
               },
               .flags = kPrivate | kViewOp,
               .nodes = {"AliasBackward0"}}};
+// The gradient of a composite operator that PyTorch has in one step depends on the operator's input, if only with a gradient of zero:
+// `tied_input` is the input of such an operator, `tie_gradient` what its gradient becomes.
+static Record tie_gradient{{.schema = {"_tie_gradient(Tensor grad, Tensor self) -> Tensor"},
+                            .forward = [](Call& c) {
+                              c.ret(fl::alias(c.tensor(0)));
+                            },
+                            .gradient = [](Grad& G) {
+                              if (G.needs(0)) G.set(0, G.grad());
+                              if (G.needs(1)) G.set(1, zeros_like_sizes(G.sizes(1), G.dtype(1)));
+                            },
+                            .flags = kPrivate}};
+static Record tied_input{{.schema = {"_tied_input(Tensor self) -> Tensor"},
+                          .forward = [](Call& c) {
+                            c.ret(fl::alias(c.tensor(0)));
+                          },
+                          .gradient = [](Grad& G) {
+                            G.set(0, thread_state().grad_enabled ? tie_gradient(G.grad(), G.in(0)) : G.grad());
+                          },
+                          .save = kSaveSelf,
+                          .flags = kFunction}};
 Record view_as{{.schema = {"view_as(Tensor(a) self, Tensor other) -> Tensor(a)"},
                 .forward = [](Call& c) {
                   c.ret(view(c.tensor(0), c.tensor(1).sizes()));

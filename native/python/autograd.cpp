@@ -202,7 +202,7 @@ struct PythonNode final : Node {
     PyGILState_Release(s);
   }
   void* python() override { return object; }
-  std::string name() const override { return Py_TYPE(object)->tp_name; }
+  std::string own_name() const override { return Py_TYPE(object)->tp_name; }
   void release_saved() override {
     released = true;
     Ptr r(PyObject_CallMethod(object, "_release", nullptr));
@@ -365,7 +365,7 @@ PyObject* saved_unpack(PyObject* self, PyObject* node) {
   FL_TRY
   Saved* s = reinterpret_cast<SavedObject*>(self)->saved;
   static struct Nameless final : Node{
-                                     void apply(const Tensor*, Tensor*) override{} std::string name() const override{return "Function";
+                                     void apply(const Tensor*, Tensor*) override{} std::string own_name() const override{return "Function";
 }
 }  // namespace
 *nameless = new Nameless;
@@ -724,17 +724,29 @@ PyObject* increment_version(PyObject*, PyObject* list) {
     if (is_tensor(PyTuple_GET_ITEM(t.get(), k))) ++unwrap(PyTuple_GET_ITEM(t.get(), k))->version();
   Py_RETURN_NONE;
 }
-// The node of a composite operator's result goes by that operator's name.
+// _name_node(result, name, source=None): the node of a composite operator's result (a tensor or several) goes by that operator's name,
+// unless it is the node of the source.
 PyObject* name_node(PyObject*, PyObject* args) {
-  PyObject *tensor, *name;
-  if (!PyArg_ParseTuple(args, "O!U", &TensorType, &tensor, &name)) return nullptr;
-  Node* fn = unwrap(tensor)->grad_fn;
-  if (OpNode* op = fn ? dynamic_cast<OpNode*>(fn) : nullptr) {
-    static auto* names = new std::unordered_set<std::string>;
-    op->shown = names->insert(PyUnicode_AsUTF8(name)).first->c_str();
+  PyObject *result, *name, *source = Py_None;
+  if (!PyArg_ParseTuple(args, "OU|O", &result, &name, &source)) return nullptr;
+  static auto* names = new std::unordered_set<std::string>;
+  const char* shown = nullptr;
+  auto give = [&](PyObject* o) {
+    if (!is_tensor(o) || o == source) return;
+    Node* fn = unwrap(o)->grad_fn;
+    if (!fn || fn->python() || (is_tensor(source) && fn == unwrap(source)->grad_fn)) return;
+    if (!shown) shown = names->insert(PyUnicode_AsUTF8(name)).first->c_str();
+    fn->shown = shown;
+  };
+  if (PyTuple_Check(result)) {
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(result); ++k) give(PyTuple_GET_ITEM(result, k));
+  } else if (PyList_Check(result)) {
+    for (Py_ssize_t k = 0; k < PyList_GET_SIZE(result); ++k) give(PyList_GET_ITEM(result, k));
+  } else {
+    give(result);
   }
-  Py_INCREF(tensor);
-  return tensor;
+  Py_INCREF(result);
+  return result;
 }
 PyObject* backward_depth(PyObject*, PyObject*) { return PyLong_FromLong(thread_state().backward_depth); }
 PyObject* checkpoint_valid(PyObject*, PyObject*) { Py_RETURN_TRUE; }

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 REGISTRY: dict[str, Operator] = {}
 _HARMLESS = frozenset((str, int, float, bool, type(None)))
-_EXACT = ("complex", "polar")  # whose out= must have the result's dtype
+# Operators whose out= must have the result's dtype, as PyTorch computes them without converting.
+_EXACT = frozenset("""
+    complex polar addbmm addmv cross diag diff frexp histogram inner lu_solve lu_unpack msort nanquantile norm ormqr qr
+    quantile renorm svd take_along_dim tensordot triangular_solve linalg_cholesky linalg_cholesky_ex linalg_cross
+    linalg_det linalg_eigh linalg_eigvalsh linalg_inv linalg_inv_ex linalg_ldl_factor linalg_ldl_factor_ex
+    linalg_ldl_solve linalg_lu linalg_lu_factor linalg_lu_factor_ex linalg_lu_solve linalg_matrix_norm
+    linalg_matrix_power linalg_multi_dot linalg_norm linalg_qr linalg_slogdet linalg_solve linalg_solve_ex
+    linalg_solve_triangular linalg_svd linalg_svdvals linalg_vecdot""".split())
+_C_NAMES = {"bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
+            "int64": "long int", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float",
+            "float64": "double", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}
 
 
 class Operator:
@@ -35,6 +45,7 @@ class Operator:
         self.pending: list[tuple[str, Callable]] = []  # schemas not yet parsed
         self.parsed: list[tuple[Signature, Callable]] = []
         self.doc: str | None = None
+        self.node = ""
         self.plain: Callable | None = None
         self.quick: Callable | None = None  # made at the first call
         self.quick_method: Callable | None = None
@@ -200,24 +211,42 @@ class Operator:
         if not torch.can_cast(result.dtype, target.dtype):
             raise RuntimeError(f"{self.public_name}_: result type {dtype_name(result.dtype)} can't be cast to the "
                                f"desired output type {dtype_name(target.dtype)}")
-        return target.copy_(result)
+        target.copy_(result)
+        return torch._C._name_node(target, self.node) if self.node else target
 
 
 def operator(*schemas: str, name: str | None = None, method: bool = True, function: bool = True, inplace: bool = False,
-             out: bool = True, namespace: str = "") -> Callable[[Callable], Operator]:
+             out: bool = True, namespace: str = "", node: str = "", tie: bool = False) -> Callable[[Callable], Operator]:
     """Make the decorated function an operator with these schemas, in order, and enter it in REGISTRY.
 
-    `inplace` adds NAME_; `out` accepts out= ; `namespace` places it below torch (linalg, fft, special, _nn).
+    `inplace` adds NAME_; `out` accepts out= ; `namespace` places it below torch (linalg, fft, special, _nn). `node` is
+    the name of the operator's step in the gradient graph, where it is one step in PyTorch; with `tie` the gradient
+    depends on the first argument even where that makes it zero, as the gradient of such a step does.
     """
     def decorate(compute: Callable) -> Operator:
+        if node:
+            compute = _one_step(compute, node, tie)
         first = schemas[0].partition("(")[0].partition(".")[0]
         short = name or first.removeprefix(namespace + "_" if namespace else "")
         made = Operator(short, namespace, method and not namespace, function, inplace, out)
-        made.doc, made.__module__ = compute.__doc__, compute.__module__
+        made.doc, made.__module__, made.node = compute.__doc__, compute.__module__, node
         for schema in schemas:
             made.add(schema, compute)
         return _enter(made)
     return decorate
+
+
+def _one_step(compute: Callable, node: str, tie: bool) -> Callable:
+    """compute, whose results belong to a node of this name."""
+    name_node = torch._C._name_node
+
+    def step(first: Any, *rest: Any) -> Any:
+        source = first
+        if tie and torch.is_grad_enabled() and first.requires_grad:
+            first = torch._tied_input(first)
+        return name_node(compute(first, *rest), node, source)
+    step.__name__, step.__doc__, step.__module__ = compute.__name__, compute.__doc__, compute.__module__
+    return step
 
 
 def plain(name: str, method: bool = False, namespace: str = "") -> Callable[[Callable], Operator]:
@@ -275,8 +304,11 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def fill(name: str, target: torch.Tensor, source: torch.Tensor) -> None:
     """Copy source into the out tensor target, resized if its shape differs."""
-    if name in _EXACT and source.dtype != target.dtype:
-        raise RuntimeError(f"{name}(): Expected object of scalar type {dtype_name(source.dtype)} but got scalar type "
+    if source.dtype != target.dtype and (name in _EXACT or name.endswith("_copy")):
+        wanted, given = [_C_NAMES.get(name, name) for name in (str(one.dtype).removeprefix("torch.")
+                                                               for one in (source, target))]
+        raise RuntimeError(f"{name}(): Expected out tensor to have dtype {wanted}, but got {given} instead; Expected "
+                           f"object of scalar type {dtype_name(source.dtype)} but got scalar type "
                            f"{dtype_name(target.dtype)} for argument 'out'")
     if not torch.can_cast(source.dtype, target.dtype):
         raise RuntimeError(f"{name}(): result type {dtype_name(source.dtype)} can't be cast to the desired output "

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 class Primitive:
     """`forward(*args)` computes from tensors without gradient; `backward(inputs, outputs, grads, needs)` gives one
     gradient (or None) per argument. `grads` has None for outputs that no gradient reaches; `fixed` are the positions
-    of outputs that have no gradient (indices, infos)."""
+    of outputs that have no gradient (indices, infos); `name` is what the step is called in the gradient graph."""
 
-    def __init__(self, forward: Callable, backward: Callable, fixed: tuple[int, ...] = ()) -> None:
-        self.forward, self.backward, self.fixed = forward, backward, fixed
+    def __init__(self, forward: Callable, backward: Callable, fixed: tuple[int, ...] = (), name: str = "") -> None:
+        self.forward, self.backward, self.fixed, self.name = forward, backward, fixed, name
         self.node: Any = None
 
     def __call__(self, *args: Any) -> Any:
@@ -52,10 +52,12 @@ class Primitive:
                 return gradient(inputs, saved[len(ctx.places):], grads, ctx.needs_input_grad)
 
         Node.__name__ = Node.__qualname__ = self.forward.__name__.strip("_").title().replace("_", "")
+        if self.name:
+            Node._backward_cls.__name__ = self.name
         self.node = Node
         return Node
 
 
-def primitive(backward: Callable, fixed: tuple[int, ...] = ()) -> Callable[[Callable], Primitive]:
+def primitive(backward: Callable, fixed: tuple[int, ...] = (), node: str = "") -> Callable[[Callable], Primitive]:
     """Decorator: the function is the forward computation of a Primitive with this gradient."""
-    return lambda forward: Primitive(forward, backward, fixed)
+    return lambda forward: Primitive(forward, backward, fixed, node)

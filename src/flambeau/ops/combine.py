@@ -438,7 +438,7 @@ dsplit = _axis_split("dsplit", 3, lambda tensor: 2, """Split along the third dim
     """)
 
 
-@operator("unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]", out=False)
+@operator("unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]", out=False, node="UnsafeSplitBackward0")
 def unsafe_chunk(self, chunks, dim):
     """chunk.
 
@@ -448,7 +448,8 @@ def unsafe_chunk(self, chunks, dim):
     return self.chunk(chunks, dim)
 
 
-@operator("unsafe_split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[]", out=False)
+@operator("unsafe_split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[]", out=False,
+           node="UnsafeSplitBackward0")
 def unsafe_split(self, split_size, dim):
     """split.
 
@@ -458,7 +459,8 @@ def unsafe_split(self, split_size, dim):
     return self.split(split_size, dim)
 
 
-@operator("unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]", out=False)
+@operator("unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]", out=False,
+           node="UnsafeSplitWithSizesBackward0")
 def unsafe_split_with_sizes(self, split_sizes, dim):
     """split_with_sizes.
 

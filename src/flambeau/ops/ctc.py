@@ -97,7 +97,7 @@ def _ctc_backward(inputs, outputs, grads, needs):
     return (gradient * grads[0].reshape(1, -1, 1),) + (None,) * 5
 
 
-@primitive(_ctc_backward, fixed=(1,))
+@primitive(_ctc_backward, fixed=(1,), node="CtcLossBackward0")
 def _ctc(log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
     labels, skip = _extended(targets, target_lengths, blank)
     alphas, _ = _alphas(log_probs, labels, skip, input_lengths)

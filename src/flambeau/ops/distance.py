@@ -51,7 +51,7 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     return _cdist(x1, x2, p, modes[compute_mode])
 
 
-@operator("pdist(Tensor self, float p=2.) -> Tensor", method=False, out=False)
+@operator("pdist(Tensor self, float p=2.) -> Tensor", method=False, out=False, node="PdistBackward0")
 def pdist(self, p):
     """p-norm distances between all pairs of rows i < j, in order.
 
@@ -69,7 +69,7 @@ def pdist(self, p):
     return torch.linalg.vector_norm(self[first] - self[second], p, -1)
 
 
-@operator("dist(Tensor self, Tensor other, Scalar p=2) -> Tensor", out=False)
+@operator("dist(Tensor self, Tensor other, Scalar p=2) -> Tensor", out=False, node="DistBackward0")
 def dist(self, other, p):
     """The p-norm of self - other, which broadcast.
 
@@ -79,7 +79,7 @@ def dist(self, other, p):
     return torch.linalg.vector_norm(self - other, p)
 
 
-@operator("renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", inplace=True)
+@operator("renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", inplace=True, node="RenormBackward0")
 def renorm(self, p, dim, maxnorm):
     """Scale the slices along dim whose p-norm exceeds maxnorm down to it.
 

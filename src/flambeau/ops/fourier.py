@@ -37,7 +37,7 @@ def _c2c_backward(inputs, outputs, grads, needs):
     return _c2c(grads[0], dims, scale, not forward), None, None, None
 
 
-@primitive(_c2c_backward)
+@primitive(_c2c_backward, node="FftC2CBackward0")
 def _c2c(x, dims, scale, forward):
     import numpy
     if not x.numel():
@@ -59,7 +59,7 @@ def _r2c_backward(inputs, outputs, grads, needs):
     return torch.real(_c2c(grad, dims, scale, False)), None, None
 
 
-@primitive(_r2c_backward)
+@primitive(_r2c_backward, node="FftR2CBackward0")
 def _r2c(x, dims, scale):
     import numpy
     norm = _NUMPY_FORWARD[scale]
@@ -81,7 +81,7 @@ def _c2r_backward(inputs, outputs, grads, needs):
     return grad, None, None, None
 
 
-@primitive(_c2r_backward)
+@primitive(_c2r_backward, node="FftC2RBackward0")
 def _c2r(x, dims, scale, size):
     import numpy
     values = _array(x)

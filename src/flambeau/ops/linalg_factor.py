@@ -60,7 +60,7 @@ def _cholesky_backward(inputs, outputs, grads, needs):
     return torch.linalg.solve_triangular(factor, inner, upper=False, left=False), None
 
 
-@primitive(_cholesky_backward, fixed=(1,))
+@primitive(_cholesky_backward, fixed=(1,), node="LinalgCholeskyExBackward0")
 def _cholesky(matrix, upper):
     return _lapack.potrf(matrix, upper)
 
@@ -169,7 +169,7 @@ def _lu_backward(inputs, outputs, grads, needs):
     return _permutation_matrix(pivots, m, packed.dtype) @ result, None
 
 
-@primitive(_lu_backward, fixed=(1, 2))
+@primitive(_lu_backward, fixed=(1, 2), node="LinalgLuFactorExBackward0")
 def lu_packed(matrix, pivot):
     """LU in one matrix, pivots, info."""
     return _lapack.getrf(matrix) if pivot else _without_pivots(matrix)
@@ -225,7 +225,8 @@ def unpack(packed, pivots, data=True, permutation=True):
     return matrix, lower, packed[..., :k, :].triu()
 
 
-@operator("linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)", **_LINALG)
+@operator("linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)", **_LINALG,
+           node="LinalgLuBackward0")
 def lu(matrix, pivot):
     """Permutation, unit lower and upper triangular factor: A = P @ L @ U.
 
@@ -240,7 +241,7 @@ def lu(matrix, pivot):
 
 
 @operator("linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor",
-          **_LINALG)
+          **_LINALG, node="LinalgLuSolveBackward0")
 def lu_solve(packed, pivots, right, left, adjoint):
     """The solution of A @ X = B (or X @ A = B, or with A^H) from lu_factor's result.
 
@@ -313,7 +314,7 @@ def _qr_backward(inputs, outputs, grads, needs):
     return (result if rest is None else torch.cat([result, rest], -1)), None
 
 
-@primitive(_qr_backward)
+@primitive(_qr_backward, node="LinalgQrBackward0")
 def _qr(matrix, mode):
     m, n = matrix.shape[-2:]
     k = min(m, n)
@@ -346,7 +347,7 @@ def _no_geqrf_gradient(inputs, outputs, grads, needs):
     raise NotImplementedError("the derivative for 'geqrf' is not implemented.")
 
 
-@primitive(_no_geqrf_gradient)
+@primitive(_no_geqrf_gradient, node="GeqrfBackward0")
 def _geqrf(matrix):
     return _lapack.geqrf(matrix)
 
@@ -395,7 +396,7 @@ def _householder_backward(inputs, outputs, grads, needs):
     return _by_composition(compute, inputs, grads[0])
 
 
-@primitive(_householder_backward)
+@primitive(_householder_backward, node="LinalgHouseholderProductBackward0")
 def _householder(vectors, tau):
     return _lapack.orgqr(vectors, tau)
 
@@ -441,7 +442,7 @@ def _ormqr_backward(inputs, outputs, grads, needs):
     return (*_by_composition(compute, tensors, grads[0]), None, None)
 
 
-@primitive(_ormqr_backward)
+@primitive(_ormqr_backward, node="OrmqrBackward0")
 def _ormqr(vectors, tau, other, left, transpose):
     return _lapack.ormqr(vectors, tau, other, left, transpose)
 
@@ -483,7 +484,7 @@ def _no_ldl_gradient(inputs, outputs, grads, needs):
     raise NotImplementedError("the derivative for 'linalg_ldl_factor_ex' is not implemented.")
 
 
-@primitive(_no_ldl_gradient, fixed=(1, 2))
+@primitive(_no_ldl_gradient, fixed=(1, 2), node="NotImplemented")
 def _ldl(matrix, hermitian):
     return _lapack.sytrf(matrix, hermitian)
 

@@ -56,7 +56,7 @@ def pinverse(self, rcond):
     return torch.linalg.pinv(self, rcond, False)
 
 
-@operator("cholesky(Tensor self, bool upper=False) -> Tensor")
+@operator("cholesky(Tensor self, bool upper=False) -> Tensor", node="CholeskyBackward0")
 def cholesky(self, upper):
     """The Cholesky factor of positive-definite matrices; see linalg.cholesky.
 
@@ -104,7 +104,7 @@ def _cholesky_solve_backward(inputs, outputs, grads, needs):
     return grad, grad_factor, None
 
 
-@primitive(_cholesky_solve_backward)
+@primitive(_cholesky_solve_backward, node="CholeskySolveBackward0")
 def _cholesky_solve(right, factor, upper):
     if upper:
         half = torch.linalg.solve_triangular(factor.mH, right, upper=False)
@@ -133,7 +133,7 @@ def cholesky_solve(self, factor, upper):
     return _cholesky_solve(right, factor, upper)
 
 
-@operator("cholesky_inverse(Tensor self, bool upper=False) -> Tensor")
+@operator("cholesky_inverse(Tensor self, bool upper=False) -> Tensor", node="CholeskyInverseBackward0")
 def cholesky_inverse(self, upper):
     """The inverse of the matrix with the given Cholesky factor.
 
@@ -147,7 +147,7 @@ def cholesky_inverse(self, upper):
 
 
 @operator("triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) "
-          "-> (Tensor solution, Tensor cloned_coefficient)")
+          "-> (Tensor solution, Tensor cloned_coefficient)", node="TriangularSolveBackward0")
 def triangular_solve(self, matrix, upper, transpose, unitriangular):
     """The solution of A @ X = self (or A^T @ X) for triangular A, with a copy of A; see linalg.solve_triangular.
 
@@ -171,7 +171,7 @@ def triangular_solve(self, matrix, upper, transpose, unitriangular):
 
 
 @operator("lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True) "
-          "-> (Tensor P, Tensor L, Tensor U)", method=False)
+          "-> (Tensor P, Tensor L, Tensor U)", method=False, node="LuUnpackBackward0")
 def lu_unpack(data, pivots, unpack_data, unpack_pivots):
     """P, L and U from lu_factor's result.
 
@@ -186,7 +186,7 @@ def lu_unpack(data, pivots, unpack_data, unpack_pivots):
     return unpack(data, pivots, unpack_data, unpack_pivots)
 
 
-@operator("lu_solve(Tensor self, Tensor LU_data, Tensor LU_pivots) -> Tensor")
+@operator("lu_solve(Tensor self, Tensor LU_data, Tensor LU_pivots) -> Tensor", node="LinalgLuSolveBackward0")
 def lu_solve(self, data, pivots):
     """The solution of A @ X = self from lu_factor's result; see linalg.lu_solve.
 

@@ -36,7 +36,7 @@ def _triangular_backward(inputs, outputs, grads, needs):
     return grad_matrix, right if needs[1] else None, None, None, None
 
 
-@primitive(_triangular_backward)
+@primitive(_triangular_backward, node="LinalgSolveTriangularBackward0")
 def _solve_triangular(matrix, right, upper, left, unit):
     return _lapack.trsm(matrix, right, upper, left, unit)
 
@@ -73,7 +73,7 @@ def _solve_backward(inputs, outputs, grads, needs):
     return -(grad @ outputs[0].mH) if needs[0] else None, grad if needs[1] else None
 
 
-@primitive(_solve_backward, fixed=(1, 2, 3))
+@primitive(_solve_backward, fixed=(1, 2, 3), node="LinalgSolveExBackward0")
 def _solve(matrix, right):
     solution, packed, pivots, info = _lapack.gesv(matrix, right)
     return solution, info, packed, pivots
@@ -108,7 +108,7 @@ _SINGULAR = "The solver failed because the input matrix is singular."
 
 
 @operator("linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) "
-          "-> (Tensor result, Tensor info)", **_LINALG)
+          "-> (Tensor result, Tensor info)", **_LINALG, node="LinalgSolveExBackward0")
 def solve_ex(matrix, right, left, check_errors):
     """solve with an info per matrix in place of errors.
 
@@ -138,7 +138,7 @@ def _inverse_backward(inputs, outputs, grads, needs):
     return (-(adjoint @ grads[0] @ adjoint),)
 
 
-@primitive(_inverse_backward, fixed=(1,))
+@primitive(_inverse_backward, fixed=(1,), node="LinalgInvExBackward0")
 def _inverse(matrix):
     return _lapack.getri(matrix)
 
@@ -248,7 +248,7 @@ def _det_backward(inputs, outputs, grads, needs):
     return ((grad * phase.conj())[..., None, None] * ((u * others.unsqueeze(-2)) @ vh),)
 
 
-@primitive(_det_backward)
+@primitive(_det_backward, node="LinalgDetBackward0")
 def _det(matrix):
     diagonal, sign = _determinant(matrix)
     return diagonal.prod(-1) * sign.to(matrix.dtype)
@@ -281,7 +281,7 @@ def _slogdet_backward(inputs, outputs, grads, needs):
         matrix.shape[-1], dtype=matrix.dtype)),)
 
 
-@primitive(_slogdet_backward)
+@primitive(_slogdet_backward, node="LinalgSlogdetBackward0")
 def _slogdet(matrix):
     diagonal, sign = _determinant(matrix)
     return diagonal.sgn().prod(-1) * sign.to(matrix.dtype), diagonal.abs().log().sum(-1)
@@ -334,7 +334,7 @@ def _pinv_backward(inputs, outputs, grads, needs):
     return result, None, None, None
 
 
-@primitive(_pinv_backward)
+@primitive(_pinv_backward, node="LinalgPinvBackward0")
 def _pinv(matrix, atol, rtol, hermitian):
     if hermitian:
         values, vectors = torch.linalg.eigh(matrix)
@@ -386,7 +386,7 @@ def _lstsq_backward(inputs, outputs, grads, needs):
     return grad_matrix, grad_right, None, None
 
 
-@primitive(_lstsq_backward, fixed=(1, 2))
+@primitive(_lstsq_backward, fixed=(1, 2), node="LinalgLstsqBackward0")
 def _lstsq(matrix, right, driver, rcond):
     result, rank, values, _ = _lapack.least_squares(matrix, right, driver, rcond)
     return result[..., :matrix.shape[-1], :].contiguous(), rank, values
@@ -511,7 +511,7 @@ def _exp_backward(inputs, outputs, grads, needs):
     return (torch.linalg.matrix_exp(torch.cat([top, bottom], -2))[..., :n, n:],)
 
 
-@primitive(_exp_backward)
+@primitive(_exp_backward, node="LinalgMatrixExpBackward0")
 def _exp(matrix):
     """Scaling and squaring around the (13, 13) Pade approximant (Higham 2005)."""
     norm = float(matrix.abs().sum(-2).amax()) if matrix.numel() else 0.0

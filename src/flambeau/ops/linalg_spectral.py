@@ -49,7 +49,7 @@ def _same_up_to_phase(imaginary, inner, name, what):
                                "e^{i phi}. The specified loss function depends on this quantity, so it is ill-defined.")
 
 
-@primitive(_eigh_backward, fixed=(2,))
+@primitive(_eigh_backward, fixed=(2,), node="LinalgEighBackward0")
 def _eigh(matrix, triangle):
     values, vectors, info = _lapack.syevd(matrix, triangle, True)
     return values, vectors, info
@@ -122,7 +122,7 @@ def _eig_backward(inputs, outputs, grads, needs):
     return (result if inputs[0].is_complex() else torch.real(result),)
 
 
-@primitive(_eig_backward)
+@primitive(_eig_backward, node="LinalgEigBackward0")
 def _eig(matrix):
     values, vectors, info = _lapack.geev(matrix, True)
     _check_eig(info)
@@ -220,7 +220,7 @@ def _svd_backward(inputs, outputs, grads, needs):
     return result, None, None
 
 
-@primitive(_svd_backward)
+@primitive(_svd_backward, node="LinalgSvdBackward0")
 def _svd(matrix, full, driver):
     u, s, vh, info = _lapack.gesdd(matrix, full, True)
     _check_svd(matrix, info)

@@ -99,7 +99,7 @@ def _bce_backward(inputs, outputs, grads, needs):
     return first, second
 
 
-@primitive(_bce_backward)
+@primitive(_bce_backward, node="BinaryCrossEntropyBackward0")
 def _bce(probability, target):
     hit = probability.log().clamp_min(-100)
     miss = torch.log1p(-probability).clamp_min(-100)

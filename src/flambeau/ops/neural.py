@@ -16,7 +16,7 @@ _NN: dict[str, Any] = {"namespace": "_nn"}
 _PLAIN: dict[str, Any] = {"method": False, "out": False}
 
 
-@operator("celu(Tensor self, Scalar alpha=1.0) -> Tensor", method=False, out=False, inplace=True)
+@operator("celu(Tensor self, Scalar alpha=1.0) -> Tensor", method=False, out=False, inplace=True, node="CeluBackward0")
 def celu(self, alpha):
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) (Barron 2017).
 
@@ -38,7 +38,7 @@ def relu6(self):
     return torch._C._nn.hardtanh(self, 0, 6)
 
 
-@operator("glu(Tensor self, int dim=-1) -> Tensor", **_NN)
+@operator("glu(Tensor self, int dim=-1) -> Tensor", **_NN, node="GluBackward0")
 def glu(self, dim):
     """The first half along dim times the sigmoid of the second (Dauphin et al. 2016).
 
@@ -54,7 +54,7 @@ def glu(self, dim):
     return self.narrow(dim, 0, size // 2) * self.narrow(dim, size // 2, size // 2).sigmoid()
 
 
-@operator("prelu(Tensor self, Tensor weight) -> Tensor", out=False)
+@operator("prelu(Tensor self, Tensor weight) -> Tensor", out=False, node="PreluKernelBackward0", tie=True)
 def prelu(self, weight):
     """x for positive x, else weight * x; the weight is one number or one per channel (dim 1).
 
@@ -79,7 +79,7 @@ def prelu(self, weight):
     return torch.where(self > 0, self, weight * self)
 
 
-@operator("pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", **_PLAIN)
+@operator("pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", **_PLAIN, node="PixelShuffleBackward0")
 def pixel_shuffle(self, upscale_factor):
     """(*, C r^2, H, W) rearranged into (*, C, H r, W r) (Shi et al. 2016).
 
@@ -102,7 +102,7 @@ def pixel_shuffle(self, upscale_factor):
         [*batch, channels // (r * r), height * r, width * r])
 
 
-@operator("pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor", **_PLAIN)
+@operator("pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor", **_PLAIN, node="PixelUnshuffleBackward0")
 def pixel_unshuffle(self, downscale_factor):
     """The inverse of pixel_shuffle.
 
@@ -127,7 +127,7 @@ def pixel_unshuffle(self, downscale_factor):
 
 
 @operator("channel_shuffle(Tensor self, int groups) -> Tensor",
-          "native_channel_shuffle(Tensor self, int groups) -> Tensor", **_PLAIN)
+          "native_channel_shuffle(Tensor self, int groups) -> Tensor", **_PLAIN, node="ChannelShuffleBackward0")
 def channel_shuffle(self, groups):
     """The channels (dim 1) dealt out anew across groups (Zhang et al. 2017).
 
@@ -246,7 +246,8 @@ def _pad_operators():
                 _check_pad(self, padding, mode)
                 return _pad_by_index(self, padding, mode)
             compute.__doc__ = f"{word.title()} padding of the last {spatial} dim(s); see nn.functional.pad."
-            operator(f"{word}_pad{spatial}d(Tensor self, int[{2 * spatial}] padding) -> Tensor", **_NN)(compute)
+            operator(f"{word}_pad{spatial}d(Tensor self, int[{2 * spatial}] padding) -> Tensor", tie=True,
+                     node=f"{word.title()}Pad{spatial}DBackward0", **_NN)(compute)
 
 
 _pad_operators()
@@ -280,8 +281,10 @@ def pad(self, pad, mode, value):
     if not (len(pad) == 2 and self.ndim in (2, 3) or len(pad) == 4 and self.ndim in (3, 4)
             or len(pad) == 6 and self.ndim in (4, 5)):
         raise NotImplementedError("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now")
-    _check_pad(self, pad, mode)
-    return _pad_by_index(self, pad, mode)
+    if mode == "circular":
+        return torch._C._nn._pad_circular(self, pad)
+    word = "reflection" if mode == "reflect" else "replication"
+    return getattr(torch._C._nn, f"{word}_pad{len(pad) // 2}d")(self, pad)
 
 
 def _im2col(self, kernel_size, dilation, padding, stride):
@@ -319,8 +322,8 @@ def _col2im_backward(inputs, outputs, grads, needs):
     return (_unfolded(grads[0], kernel_size, dilation, padding, stride),) + (None,) * 5
 
 
-_unfolded = Primitive(_im2col, _im2col_backward)
-_folded = Primitive(_col2im, _col2im_backward)
+_unfolded = Primitive(_im2col, _im2col_backward, name="Im2ColBackward0")
+_folded = Primitive(_col2im, _col2im_backward, name="Col2ImBackward0")
 
 
 def _check_window(kernel_size, dilation, padding, stride):
@@ -333,7 +336,8 @@ def _check_window(kernel_size, dilation, padding, stride):
                                f"{tuple(sizes)}")
 
 
-@operator("im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor", **_NN)
+@operator("im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor", **_NN,
+           node="Im2ColBackward0")
 def im2col(self, kernel_size, dilation, padding, stride):
     """The sliding windows of images (N, C, H, W) as columns (N, C kh kw, L).
 
@@ -356,7 +360,7 @@ def im2col(self, kernel_size, dilation, padding, stride):
 
 
 @operator("col2im(Tensor self, int[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, "
-          "int[2] stride) -> Tensor", **_NN)
+          "int[2] stride) -> Tensor", **_NN, node="Col2ImBackward0")
 def col2im(self, output_size, kernel_size, dilation, padding, stride):
     """Columns added back into images: the transpose of im2col.
 
@@ -409,7 +413,7 @@ def _unpool(name, self, indices, output_size, spatial):
     return flat.reshape(lead + list(output_size))
 
 
-@operator("max_unpool2d(Tensor self, Tensor indices, int[2] output_size) -> Tensor", **_NN)
+@operator("max_unpool2d(Tensor self, Tensor indices, int[2] output_size) -> Tensor", **_NN, node="MaxUnpool2DBackward0")
 def max_unpool2d(self, indices, output_size):
     """Zeros with the values of self put at the indices that max_pool2d gave.
 
@@ -421,7 +425,7 @@ def max_unpool2d(self, indices, output_size):
 
 
 @operator("max_unpool3d(Tensor self, Tensor indices, int[3] output_size, int[3] stride, int[3] padding) -> Tensor",
-          **_NN)
+          **_NN, node="MaxUnpool3DBackward0")
 def max_unpool3d(self, indices, output_size, stride, padding):
     """Zeros with the values of self put at the indices that max_pool3d gave."""
     if min(stride) <= 0:
@@ -469,14 +473,14 @@ def _fractional_pool(self, kernel_size, output_size, random_samples, spatial):
 
 
 @operator("fractional_max_pool2d(Tensor self, int[2] kernel_size, int[2] output_size, Tensor random_samples) "
-          "-> (Tensor, Tensor)", **_NN)
+          "-> (Tensor, Tensor)", **_NN, node="FractionalMaxPool2DBackward0", tie=True)
 def fractional_max_pool2d(self, kernel_size, output_size, random_samples):
     """Maxima and their indices over windows placed pseudo-randomly (Graham 2014)."""
     return _fractional_pool(self, kernel_size, output_size, random_samples, 2)
 
 
 @operator("fractional_max_pool3d(Tensor self, int[3] kernel_size, int[3] output_size, Tensor random_samples) "
-          "-> (Tensor, Tensor)", **_NN)
+          "-> (Tensor, Tensor)", **_NN, node="FractionalMaxPool3DBackward0", tie=True)
 def fractional_max_pool3d(self, kernel_size, output_size, random_samples):
     """Maxima and their indices over windows placed pseudo-randomly (Graham 2014)."""
     return _fractional_pool(self, kernel_size, output_size, random_samples, 3)

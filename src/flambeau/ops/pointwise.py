@@ -45,7 +45,7 @@ def float_power_(self, exponent):
     return self.pow_(exponent)
 
 
-@operator("ldexp.Tensor(Tensor self, Tensor other) -> Tensor", inplace=True)
+@operator("ldexp.Tensor(Tensor self, Tensor other) -> Tensor", inplace=True, node="LdexpBackward0")
 def ldexp(self, other):
     """self * 2**other.
 
@@ -61,7 +61,7 @@ _BITS = {  # dtype: (integers of its size, mantissa bits, exponent bias)
 }
 
 
-@operator("frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)")
+@operator("frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)", node="FrexpBackward0")
 def frexp(self):
     """Mantissa in [0.5, 1) and power of two of each number: self = mantissa * 2**exponent.
 
@@ -111,7 +111,7 @@ def complex_(real, imag):
     return torch.view_as_complex(torch.stack([real, imag], -1))
 
 
-@operator("polar(Tensor abs, Tensor angle) -> Tensor", method=False)
+@operator("polar(Tensor abs, Tensor angle) -> Tensor", method=False, node="PolarBackward0")
 def polar(abs, angle):
     """The complex tensor with the given absolute values and angles.
 
@@ -132,7 +132,7 @@ def isreal(self):
     return torch.imag(self) == 0 if self.is_complex() else torch.ones_like(self, dtype=torch.bool)
 
 
-@operator("mvlgamma(Tensor self, int p) -> Tensor", inplace=True)
+@operator("mvlgamma(Tensor self, int p) -> Tensor", inplace=True, node="MvlgammaBackward0")
 def mvlgamma(self, p):
     """The logarithm of the multivariate gamma function of dimension p, for self > (p - 1) / 2.
 
@@ -158,7 +158,7 @@ def vdot(self, other):
     return torch.dot(self.conj() if self.is_complex() else self, other)
 
 
-@operator("trace(Tensor self) -> Tensor", out=True)
+@operator("trace(Tensor self) -> Tensor", out=True, node="TraceBackward0")
 def trace(self):
     """The sum of a matrix's diagonal.
 
@@ -223,7 +223,8 @@ def _copy(name, schema, view):
             return result.clone(memory_format=torch.contiguous_format)
         return tuple(part.clone(memory_format=torch.contiguous_format) for part in result)
     copied.__doc__ = f"A copy of what {name} gives as a view, which does not share memory with the input."
-    return operator(f"{name}_copy{schema}", method=False)(copied)
+    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    return operator(f"{name}_copy{schema}", method=False, node=f"{camel}Backward0_copy")(copied)
 
 
 def _method_of(name):
@@ -257,7 +258,7 @@ for _text in ("squeeze_copy.dim(Tensor self, int dim) -> Tensor",
 
 
 @operator("slice_copy.Tensor(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
-          method=False)
+          method=False, node="SliceBackward0_copy")
 def slice_copy(self, dim, start, end, step):
     """A copy of [start:end:step] along dim.
 
@@ -268,7 +269,7 @@ def slice_copy(self, dim, start, end, step):
     return self[(slice(None),) * dim + (slice(start, end, step),)].clone(memory_format=torch.contiguous_format)
 
 
-@operator("narrow_copy(Tensor self, int dim, int start, int length) -> Tensor")
+@operator("narrow_copy(Tensor self, int dim, int start, int length) -> Tensor", node="NarrowCopyBackward0")
 def narrow_copy(self, dim, start, length):
     """A copy of what narrow gives.
 

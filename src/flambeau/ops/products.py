@@ -113,7 +113,8 @@ def kron(self, other):
     return (left * right).reshape([m * n for m, n in zip(a, b)])
 
 
-@operator("linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor", namespace="linalg")
+@operator("linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor", namespace="linalg",
+           node="LinalgCrossBackward0")
 def linalg_cross(self, other, dim):
     """The cross product of 3-vectors along dim, other dims broadcast.
 
@@ -133,7 +134,7 @@ def linalg_cross(self, other, dim):
     return torch.stack([a2 * b3 - a3 * b2, a3 * b1 - a1 * b3, a1 * b2 - a2 * b1], dim)
 
 
-@operator("cross(Tensor self, Tensor other, int? dim=None) -> Tensor")
+@operator("cross(Tensor self, Tensor other, int? dim=None) -> Tensor", node="LinalgCrossBackward0")
 def cross(self, other, dim):
     """The cross product along dim, by default the first dim of size 3.
 
@@ -156,7 +157,7 @@ def _scale_for(tensor, scale):
 
 
 @operator("addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-          inplace=True)
+          inplace=True, node="AddbmmBackward0")
 def addbmm(self, batch1, batch2, beta, alpha):
     """beta * self plus alpha times the sum over the batch of batch1[i] @ batch2[i].
 
@@ -180,7 +181,8 @@ def addbmm(self, batch1, batch2, beta, alpha):
     return torch.addmm(self, left, right, beta=_scale_for(self, beta), alpha=_scale_for(self, alpha))
 
 
-@operator("addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor", inplace=True)
+@operator("addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor", inplace=True,
+           node="AddmvBackward0")
 def addmv(self, mat, vec, beta, alpha):
     """beta * self + alpha * (mat @ vec).
 
@@ -199,7 +201,8 @@ def addmv(self, mat, vec, beta, alpha):
                        alpha=_scale_for(mat, alpha)).squeeze(1)
 
 
-@operator("addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", inplace=True)
+@operator("addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", inplace=True,
+           node="AddrBackward0")
 def addr(self, vec1, vec2, beta, alpha):
     """beta * self + alpha * outer(vec1, vec2).
 

@@ -67,7 +67,8 @@ def segment_reduce(data, reduce, lengths, indices, offsets, axis, unsafe, initia
 
 
 @operator("_segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, "
-          "Tensor? offsets=None, int axis=0, bool unsafe=False, Scalar? initial=None) -> Tensor", **_PLAIN)
+          "Tensor? offsets=None, int axis=0, bool unsafe=False, Scalar? initial=None) -> Tensor", **_PLAIN,
+           node="SegmentReduceBackward0")
 def _segment_reduce_private(data, reduce, lengths, indices, offsets, axis, unsafe, initial):
     """segment_reduce."""
     return torch.segment_reduce(data, reduce, lengths=lengths, indices=indices, offsets=offsets, axis=axis,

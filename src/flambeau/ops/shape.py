@@ -113,7 +113,7 @@ def unflatten(self, dim, sizes):
     return self.view([*shape[:dim], *sizes, *shape[dim + 1:]])
 
 
-@operator("rot90(Tensor self, int k=1, int[] dims=[0,1]) -> Tensor")
+@operator("rot90(Tensor self, int k=1, int[] dims=[0,1]) -> Tensor", node="Rot90Backward0")
 def rot90(self, k, dims):
     """Rotate by k quarter turns from the first towards the second of two dims.
 
@@ -179,7 +179,7 @@ def diag(self, diagonal):
     raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {self.ndim}D")
 
 
-@operator("diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor")
+@operator("diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", node="DiagEmbedBackward0")
 def diag_embed(self, offset, dim1, dim2):
     """Matrices whose diagonals are the last dim of the input, in the dims dim1 and dim2 of the result.
 
@@ -224,7 +224,8 @@ def _copy_of(self):
     return self.clone(memory_format=torch.contiguous_format)
 
 
-@operator("diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor")
+@operator("diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor",
+           node="DiagonalScatterBackward0")
 def diagonal_scatter(self, src, offset, dim1, dim2):
     """A copy of the input with a diagonal replaced by src.
 
@@ -236,7 +237,7 @@ def diagonal_scatter(self, src, offset, dim1, dim2):
     return _into_view("diagonal_scatter", result, result.diagonal(offset, dim1, dim2), src)
 
 
-@operator("select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor")
+@operator("select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor", node="SelectScatterBackward0")
 def select_scatter(self, src, dim, index):
     """A copy of the input with the slice at index along dim replaced by src.
 
@@ -248,7 +249,8 @@ def select_scatter(self, src, dim, index):
     return _into_view("select_scatter", result, result.select(dim, index), src)
 
 
-@operator("slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor")
+@operator("slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
+           node="SliceScatterBackward0")
 def slice_scatter(self, src, dim, start, end, step):
     """A copy of the input with [start:end:step] along dim replaced by src.
 
@@ -273,7 +275,8 @@ def resize_as_(input, the_template, *, memory_format=None):
     return input.resize_as_(the_template, memory_format=memory_format)
 
 
-@operator("as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor")
+@operator("as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+           node="AsStridedScatterBackward0")
 def as_strided_scatter(self, src, size, stride, storage_offset):
     """A copy of the input, strides kept, with the elements that as_strided would show replaced by src.
 
