@@ -11,7 +11,8 @@
   X(Exp2, Same, 0.3) X(Expm1, Same, 0.3) X(Log, Same, 0.4) X(Log2, Same, 0.4) X(Log10, Same, 0.4)                   \
   X(Log1p, Same, 0.4) X(Sin, Same, 0.5) X(Cos, Same, 0.5) X(Tan, Same, 0.6) X(Asin, Same, 0.3) X(Acos, Same, 0.3)   \
   X(Atan, Same, 0.3) X(Sinh, Same, 0.6) X(Cosh, Same, 0.8) X(Tanh, Same, 0.3) X(Asinh, Same, 1.2)                   \
-  X(Acosh, Same, 1) X(Atanh, Same, 0.7) X(Sigmoid, Same, 0.4) X(Erf, Same, 0.4) X(Floor, Same, 0.1)                 \
+  X(Acosh, Same, 1) X(Atanh, Same, 0.7) X(Sigmoid, Same, 0.4) X(Erf, Same, 0.4) X(Erfinv, Same, 1)                  \
+  X(Floor, Same, 0.1)                                                                                               \
   X(Ceil, Same, 0.1) X(Round, Same, 0.1) X(Trunc, Same, 0.1) X(Frac, Same, 0.1) X(Relu, Same, 0.1)                  \
   X(Silu, Same, 0.5) X(Gelu, Same, 0.4) X(GeluTanh, Same, 0.5) X(Mish, Same, 0.8) X(LogSigmoid, Same, 0.8)          \
   X(Hardswish, Same, 0.1) X(Hardsigmoid, Same, 0.1) X(Selu, Same, 0.5) X(BitwiseNot, Same, 0.1) X(Conj, Same, 0.1)  \
@@ -40,7 +41,7 @@
 // Special functions
 // clang-format off
 #define FL_UNARY_SPECIAL_OPS(X)                                                                                 \
-  X(Erfc, Same, 8) X(Erfinv, Same, 8) X(Lgamma, Same, 20) X(Digamma, Same, 15) X(Sinc, Same, 6) X(I0, Same, 5)  \
+  X(Erfc, Same, 8) X(Lgamma, Same, 20) X(Digamma, Same, 15) X(Sinc, Same, 6) X(I0, Same, 5)  \
   X(I0e, Same, 5) X(I1, Same, 5) X(I1e, Same, 5) X(Ndtr, Same, 8) X(Ndtri, Same, 15) X(LogNdtr, Same, 20)       \
   X(Entr, Same, 6) X(Erfcx, Same, 8) X(BesselJ0, Same, 15) X(BesselJ1, Same, 15) X(BesselY0, Same, 20)          \
   X(BesselY1, Same, 20) X(ModifiedBesselI0, Same, 8) X(ModifiedBesselI1, Same, 8) X(ModifiedBesselK0, Same, 12) \

@@ -26,6 +26,7 @@ FL_MATH(Atanh)
 FL_MATH(Sigmoid)
 #undef FL_MATH
 const Row unary_Erf = vector_floats<Erf, 1>();
+const Row unary_Erfinv = vector_floats<Erfinv, 1>();
 const Row unary_Logit = vector_floats<Logit, 1>();
 
 const Row binary_Atan2 = vector_floats<Atan2, 2>();

@@ -195,20 +195,6 @@ double ndtri(double p) {
   }
   return p < 0.5 ? -x : x;
 }
-// Winitzki's approximation (2008), then Halley steps on erf, or on erfc near 1.
-double erfinv(double y) {
-  double a = std::fabs(y);
-  if (!(a < 1)) return a == 1 ? y * kInf : kNan;
-  double l = std::log1p(-a * a), b = 4.3307467508 + l / 2;
-  double x = std::sqrt(std::sqrt(b * b - l * 6.8027210884) - b);
-  if (a < 1e-8) return y * 0.88622692545275801365;
-  for (int step = 0; step < 3; step++) {
-    double error = a < 0.7 ? std::erf(x) - a : (1 - a) - std::erfc(x);
-    double u = error * 0.88622692545275801365 * std::exp(x * x);
-    x -= u / (1 + x * u);
-  }
-  return y < 0 ? -x : x;
-}
 double sinc(double x) {
   double t = kPi * x;
   return x == 0 ? 1 : std::sin(t) / t;
@@ -225,7 +211,6 @@ double bessel_y(double (*y)(double), double x) { return x < 0 ? kNan : x == 0 ? 
 double bessel_i0(double x) { return i0(x); }
 
 FL_SPECIAL(Erfc, std::erfc(x))
-FL_SPECIAL(Erfinv, erfinv(x))
 FL_SPECIAL(Sinc, sinc(x))
 FL_SPECIAL(I0, i0(x))
 FL_SPECIAL(I0e, std::isinf(x) ? 0.0 : i0e(x))

@@ -437,14 +437,7 @@ template <class V> FL_FN V acos(V x) {
 
 // Phi(-t) exp(t^2/2) for 0 <= t <= kTailEnd as P((t - k) / (t + k)) / (t + k): relatively accurate down to the
 // underflow of exp(-t^2/2).
-constexpr float kTailEndF = 14.5f;  // exp(-t^2/2) is 0 there
 constexpr double kTailEnd = 39.0;
-FL_FN vf scaled_tail(vf t) {
-  vf w = 1.f / (t + 3.f), v = (t - 3.f) * w;
-  return w * poly(v, 5.517462394e-05f, 1.328259087e-04f, -2.444839421e-04f, -1.033891348e-03f, 1.024157668e-03f,
-                  6.969689543e-03f, -1.046231116e-02f, -4.726272769e-02f, 2.300176797e-01f, -5.093319902e-01f,
-                  7.290836907e-01f);
-}
 FL_FN vd scaled_tail(vd t) {
   vd w = 1.0 / (t + 4.0), v = (t - 4.0) * w;
   return w * poly(v, -7.26241981040957891e-10, -2.52209945787807357e-09, 1.91827702037334019e-09,
@@ -456,14 +449,6 @@ FL_FN vd scaled_tail(vd t) {
                   7.55285130415751516e-01);
 }
 // exp(-t^2/2) for t <= kTailEnd; the rounding error of the square goes into a first-order correction.
-FL_FN vf square_error(vf t, vf square) {
-#ifdef FL_HAS_FMA
-  return fma(t, t, -square);
-#else
-  vf high = (vf)(bits(t) & ~0xfff), low = t - high;
-  return ((high * high - square) + high * low * 2.f) + low * low;
-#endif
-}
 FL_FN vd square_error(vd t, vd square) {
 #ifdef FL_HAS_FMA
   return fma(t, t, -square);
@@ -472,20 +457,33 @@ FL_FN vd square_error(vd t, vd square) {
   return ((high * high - square) + high * low * 2.0) + low * low;
 #endif
 }
-template <class V> FL_FN V exp_half_square(V t) {
-  using E = Elem<V>;
-  V square = t * t, e = exp_in_range(square * E(-0.5));
-  return e - e * (square_error(t, square) * E(0.5));
+FL_FN vd exp_half_square(vd t) {
+  vd square = t * t, e = exp_in_range(square * -0.5);
+  return e - e * (square_error(t, square) * 0.5);
 }
-// The normal distribution function Phi(x); density (if wanted) is exp(-x^2/2).
-template <class V> FL_FN V normal_cdf(V x, V& density) {
-  using E = Elem<V>;
-  constexpr E end = sizeof(E) == 4 ? E(kTailEndF) : E(kTailEnd);
-  V t = abs(x);
-  t = sel(t > end, splat<V>(end), t);
+// exp(-t^2/2) to 1e-7 of its greatest value, for t <= 14.5.
+FL_FN vf bell(vf t) {
+  vf y = t * t * -0.7213475204f, n = rint_small(y), r = y - n;
+  return scale2(poly(r, 1.326472707e-03f, 9.671512649e-03f, 5.550733744e-02f, 2.402224209e-01f, 6.931469776e-01f, 1.f),
+                n);
+}
+// The normal distribution function Phi(x); density is exp(-x^2/2). Floats: the error is about 1e-7 everywhere, so
+// relatively large where Phi is small. Beyond 5.3, Phi(-t) exp(t^2/2) is taken as constant: the exponential is below
+// 1e-6.
+FL_FN vf normal_cdf(vf x, vf& density) {
+  vf t = abs(x), u = sel(t > 5.3f, splat<vf>(5.3f), t);
+  density = bell(sel(t > 14.5f, splat<vf>(14.5f), t));
+  vf tail = density * poly(u, -2.182800312e-07f, 5.840279480e-06f, -6.966512780e-05f, 4.964747935e-04f, -2.409823187e-03f,
+                           8.702674836e-03f, -2.516005098e-02f, 6.173154246e-02f, -1.327409446e-01f, 2.499627674e-01f,
+                           -3.989402800e-01f, 0.5f);
+  return sel(x > 0.f, 1.f - tail, tail);
+}
+FL_FN vd normal_cdf(vd x, vd& density) {
+  vd t = abs(x);
+  t = sel(t > kTailEnd, splat<vd>(kTailEnd), t);
   density = exp_half_square(t);
-  V tail = density * scaled_tail(t);
-  return sel(x > E(0), E(1) - tail, tail);
+  vd tail = density * scaled_tail(t);
+  return sel(x > 0.0, 1.0 - tail, tail);
 }
 // Near 0 an odd polynomial, beyond it 1 - exp(-x^2) erfcx(x).
 FL_FN vf erf(vf x) {
@@ -500,17 +498,42 @@ FL_FN vf erf(vf x) {
   vf far = copysign(1.f - exp_in_range(a * -a) * scaled, x);
   return sel(x != x, x, sel(a < 0.9f, near, far));
 }
+FL_FN vd erf_near(vd x) {  // |x| <= 0.9
+  vd u = x * x;
+  return x * poly(u, 6.49502561030258090e-11, -1.16524739452949487e-09, 1.47234948233927516e-08, -1.63586675606707287e-07,
+                  1.64616961587824591e-06, -1.49256335686082625e-05, 1.20553325194322353e-04, -8.54832701490715048e-04,
+                  5.22397762534075084e-03, -2.68661706451240774e-02, 1.12837916709550998e-01, -3.76126389031837538e-01,
+                  1.28379167095512586e-01) +
+         x;
+}
 FL_FN vd erf(vd x) {
-  vd a = abs(x), u = x * x;
-  vd near =
-      x * poly(u, 6.49502561030258090e-11, -1.16524739452949487e-09, 1.47234948233927516e-08, -1.63586675606707287e-07,
-               1.64616961587824591e-06, -1.49256335686082625e-05, 1.20553325194322353e-04, -8.54832701490715048e-04,
-               5.22397762534075084e-03, -2.68661706451240774e-02, 1.12837916709550998e-01, -3.76126389031837538e-01,
-               1.28379167095512586e-01) +
-      x;
+  vd a = abs(x);
   a = sel(a > 6.0, splat<vd>(6.0), a);
   vd far = copysign(1.0 - 2.0 * exp_in_range(a * -a) * scaled_tail(a * 1.41421356237309505), x);
-  return sel(x != x, x, sel(a < 0.9, near, far));
+  return sel(x != x, x, sel(a < 0.9, erf_near(x), far));
+}
+// x times a polynomial in w = -log(1 - x^2), or in its root where that is large: the variables of M. Giles,
+// "Approximating the erfinv function" (2010).
+FL_FN vf erfinv(vf x) {
+  vf w = -log((1.f - x) * (1.f + x)), v = w - 2.5f, s = sqrt(w) - 3.f;
+  vf near = poly(v, 2.853504974e-08f, 3.437274064e-07f, -3.528862667e-06f, -4.396785026e-06f, 2.186022054e-04f,
+                 -1.253707504e-03f, -4.177707758e-03f, 2.466407261e-01f, 1.501409422e+00f);
+  vf far = poly(s, -1.597774176e-04f, 8.251943920e-05f, 1.292244301e-03f, -3.656542776e-03f, 5.765542834e-03f,
+                -7.626243428e-03f, 9.435037880e-03f, 1.001674232e+00f, 2.832977004e+00f);
+  return sel(abs(x) == 1.f, copysign(splat<vf>(kInfF), x), x * sel(w < 5.f, near, far));
+}
+// The same to 5e-7, and a step of Halley's method on erf, or on erfc near 1.
+FL_FN vd erfinv(vd y) {
+  vd a = abs(y), w = -log((1.0 - a) * (1.0 + a)), v = w - 2.5, s = sqrt(w) - 4.0;
+  vd near = poly(v, 3.156330868e-07, -3.185883891e-06, -4.094197054e-06, 2.173360339e-04, -1.254631486e-03,
+                 -4.176258813e-03, 2.466414208e-01, 1.501409180e+00);
+  vd far = poly(s, -1.372776165e-06, -4.892853396e-07, 3.237201111e-05, -7.397684096e-05, 3.780154830e-05,
+                -4.518757188e-05, 3.323441937e-04, -9.188415643e-04, 1.255856134e-03, 1.009502692e+00, 3.839784167e+00);
+  vd x = a * sel(w < 5.0, near, far), t = x * 1.41421356237309505, e = exp_half_square(t);
+  vd error = sel(a < 0.75, erf_near(x) - a, (1.0 - a) - 2.0 * e * scaled_tail(t));
+  vd u = error * 0.88622692545275801365 / e;
+  x = x - u / (1.0 + x * u);
+  return copysign(sel(a == 1.0, splat<vd>(kInf), x), y);
 }
 
 // ---- division with remainder --------------------------------------------------------------------
