@@ -16,6 +16,10 @@ namespace {
 
 // Shape and type of the gradient that an edge's target expects.
 Tensor fit(Tensor g, IntView sizes, DType dtype, const Node& from, int index) {
+  if (__builtin_expect(g->sparse, 0)) {
+    if (g.sizes() == sizes) return g.dtype() == dtype ? g : sparse_call("cast", g, empty(IntView{0}, dtype));
+    g = sparse_call("dense", g);
+  }
   if (__builtin_expect(!(g.sizes() == sizes), 0)) {
     bool fits = g.dim() >= sizes.n;
     for (int i = 1; fits && i <= sizes.n; ++i) fits = sizes[sizes.n - i] == g.size(g.dim() - i) || sizes[sizes.n - i] == 1;
@@ -34,6 +38,8 @@ Tensor fit(Tensor g, IntView sizes, DType dtype, const Node& from, int index) {
 void accumulate_into(Tensor& slot, Tensor g) {
   if (!slot.defined()) {
     slot = std::move(g);
+  } else if (__builtin_expect(slot->sparse || g->sparse, 0)) {
+    slot = sparse_call("add", slot, g);
   } else if (!thread_state().grad_enabled && slot->rc.get() == 1 && slot->storage->rc.get() == 1 && !has_internal_overlap(slot.sizes(), slot.strides())) {
     add_in_place(slot, g);
   } else {
@@ -42,6 +48,12 @@ void accumulate_into(Tensor& slot, Tensor g) {
 }
 
 void accumulate_grad(TensorImpl& leaf, Tensor g) {
+  if (__builtin_expect(g->sparse || leaf.sparse || (leaf.grad && leaf.grad->sparse), 0)) {
+    Tensor sum = leaf.grad ? sparse_call("accumulate", Tensor::borrow(leaf.grad), g) : sparse_call("first", g);
+    if (leaf.grad) leaf.grad->unref();
+    leaf.grad = sum.release();
+    return;
+  }
   if (leaf.grad) {
     if (!thread_state().grad_enabled) {
       Tensor sum = Tensor::borrow(leaf.grad);
@@ -222,10 +234,11 @@ void Backward::run_node(Node* n) {
   for (size_t k = 0; k < n->retained.size(); ++k) {
     RetainedGrad r = n->retained[k];
     if (grads[r.nr].defined()) {
-      Tensor keep = thread_state().grad_enabled ? grads[r.nr] : alias(grads[r.nr]);
+      Tensor keep = thread_state().grad_enabled || grads[r.nr]->sparse ? grads[r.nr] : alias(grads[r.nr]);
       Tensor owner = Tensor::borrow(r.tensor);
       if (owner->grad) {
-        Tensor sum = ops::add(Tensor::borrow(owner->grad), keep);
+        Tensor before = Tensor::borrow(owner->grad);
+        Tensor sum = before->sparse || keep->sparse ? sparse_call("add", before, keep) : ops::add(before, keep);
         owner->grad->unref();
         owner->grad = sum.release();
       } else {
@@ -252,6 +265,9 @@ void Backward::run_node(Node* n) {
   }
   std::vector<Tensor> grads_for_hooks;
   if (n->hooks) grads_for_hooks.assign(grads.data, grads.data + grads.n);
+  if (!n->python())  // gradients of native operators know strided tensors only
+    for (int k = 0; k < grads.n; ++k)
+      if (__builtin_expect(grads[k].defined() && grads[k]->sparse, 0)) grads[k] = sparse_call("dense", grads[k]);
   try {
     n->apply(grads.data, out);
   } catch (...) {
@@ -273,7 +289,7 @@ void Backward::run_node(Node* n) {
   if (__builtin_expect(ts.anomaly, 0) && ts.anomaly_check_nan) {
     GradModeGuard off(false);
     for (int k = 0; k < ne; ++k)
-      if (out[k].defined() && is_differentiable(out[k].dtype()) && any_nan(out[k])) {
+      if (out[k].defined() && is_differentiable(out[k].dtype()) && any_nan(out[k]->sparse ? sparse_call("values", out[k]) : out[k])) {
         if (n->trace) python_hooks.report_trace(n->trace, n->name());
         fail(ErrorKind::Runtime, "Function '", n->name(), "' returned nan values in its ", k, "th output.");
       }

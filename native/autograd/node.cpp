@@ -11,6 +11,10 @@
 namespace fl {
 
 PythonHooks python_hooks;
+Tensor sparse_call(const char* function, const Tensor& a, const Tensor& b, int64_t m, int64_t n) {
+  FL_CHECK_KIND(NotImplemented, python_hooks.sparse_call, function, ": sparse tensors need Python");
+  return python_hooks.sparse_call(function, a, b, m, n);
+}
 thread_local ThreadState* thread_state_ptr __attribute__((tls_model("initial-exec"))) = nullptr;
 void (*settle)() = nullptr;
 ThreadState* make_thread_state() {

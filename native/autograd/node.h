@@ -157,8 +157,11 @@ struct PythonHooks {
   void* (*capture_trace)() = nullptr;
   void (*report_trace)(void* trace, const std::string& node) = nullptr;
   void (*warn)(const char* message) = nullptr;   // UserWarning; throws if warnings are errors
+  // FUNCTION(a, b, m, n) of flambeau.sparse._gradients: what the engine and gradients do with sparse tensors
+  Tensor (*sparse_call)(const char* function, const Tensor& a, const Tensor& b, int64_t m, int64_t n) = nullptr;
   void (*check_signals)() = nullptr;             // throws on Ctrl-C
 };
 extern PythonHooks python_hooks;
+Tensor sparse_call(const char* function, const Tensor& a, const Tensor& b = {}, int64_t m = 0, int64_t n = 0);
 
 }  // namespace fl

@@ -16,7 +16,6 @@ Tensor flat_index(const Tensor& index) { return contiguous_of(as_int64(index)); 
 void check_float(const char* kernel, DType t) {
   if (!is_floating(t)) fail(ErrorKind::NotImplemented, "\"", kernel, "\" not implemented for '", scalar_type_name(t), "'");
 }
-void refuse_sparse(bool sparse) { FL_CHECK_KIND(NotImplemented, !sparse, "embedding: sparse gradients are not supported; use sparse=False"); }
 
 }  // namespace
 
@@ -56,7 +55,10 @@ Record embedding{
          },
      .gradient =
          [](Grad& G) {
-           refuse_sparse(G.arg(4).b);
+           if (G.arg(4).b) {
+             FL_CHECK(!G.arg(3).b, "embedding_backward: scale_grad_by_freq not supported with sparse gradients");
+             return G.set(0, sparse_call("embedding", G.grad(), G.in(1), G.sizes(0)[0], G.arg(2).i));
+           }
            G.set(0, embedding_backward(G.grad(), G.in(1), G.sizes(0)[0], G.arg(2), G.arg(3)));
          },
      .save = save_in(1),
@@ -242,6 +244,29 @@ static Record embedding_bag_samples_backward{{.schema = {"_embedding_bag_per_sam
                                                   },
                                               .flags = kPrivate}};
 
+// Each index contributes its bag's gradient, divided by the bag's size for means and times its sample's weight.
+static Tensor sparse_bag_gradient(Grad& G, const Tensor& index, const Tensor& offsets) {
+  FL_CHECK(!G.arg(3).b, "embedding_bag: scale_grad_by_freq not supported with sparse weights");
+  int64_t padding = G.arg(8).i, n = index.numel();
+  Tensor ends = bag_ends(offsets, n, G.arg(7).b, false), bag_of = empty(IntView{n}, DType::Int64);
+  const int64_t* at = ends.data<int64_t>();
+  Tensor flat = flat_index(index), scale = empty(IntView{n}, DType::Float64);
+  const int64_t* row = flat.data<int64_t>();
+  for (int64_t k = 0; k + 1 < ends.numel(); ++k) {
+    int64_t size = 0;
+    for (int64_t i = at[k]; i < at[k + 1]; ++i) size += row[i] != padding;
+    for (int64_t i = at[k]; i < at[k + 1]; ++i) {
+      bag_of.data<int64_t>()[i] = k;
+      scale.data<double>()[i] = row[i] == padding ? 0.0 : G.arg(4).i == 1 ? 1.0 / double(size)
+                                                                          : 1.0;
+    }
+  }
+  Tensor g = index_select(G.grad(), 0, bag_of);
+  if (G.arg(4).i == 1) g = mul(g, unsqueeze(to_dtype(scale, g.dtype()), -1));
+  if (G.in(6).defined()) g = mul(g, unsqueeze(G.in(6), -1));
+  return sparse_call("embedding", g, flat, G.sizes(0)[0], padding);
+}
+
 static Record embedding_bag_private{
     {.schema = {"_embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? "
                 "per_sample_weights=None, "
@@ -252,8 +277,8 @@ static Record embedding_bag_private{
            if (!G.grad().defined()) return;
            Tensor index = G.in(1), offsets = G.in(2);
            if (G.needs(0)) {
-             refuse_sparse(G.arg(5).b);
-             G.set(0, embedding_bag_backward(G.grad(), index, offsets, G.sizes(0)[0], G.arg(3), G.arg(4), G.in(6), G.arg(7), G.arg(8), G.result(3)));
+             if (G.arg(5).b) G.set(0, sparse_bag_gradient(G, index, offsets));
+             else G.set(0, embedding_bag_backward(G.grad(), index, offsets, G.sizes(0)[0], G.arg(3), G.arg(4), G.in(6), G.arg(7), G.arg(8), G.result(3)));
            }
            if (G.needs(6)) G.set(6, embedding_bag_samples_backward(G.grad(), G.in(0), index, offsets, G.arg(7), G.arg(8)));
          },

@@ -857,6 +857,14 @@ bool init_autograd(PyObject* m) {
   h.warn = [](const char* message) {
     if (PyErr_WarnEx(PyExc_UserWarning, message, 1) < 0) raise_python();
   };
+  h.sparse_call = [](const char* function, const Tensor& a, const Tensor& b, int64_t m, int64_t n) {
+    Ptr module(PyImport_ImportModule("flambeau.sparse._gradients"));
+    if (!module) raise_python();
+    Ptr first(wrap(a)), second(wrap(b));
+    Ptr result(PyObject_CallMethod(module.get(), function, "OOLL", first.get(), second.get(), (long long)m, (long long)n));
+    if (!result) raise_python();
+    return Tensor(unwrap(result.get()));
+  };
   h.check_signals = [] {
     if (PyErr_CheckSignals() < 0) raise_python();
   };

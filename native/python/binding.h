@@ -19,6 +19,7 @@ struct PyTensor {
   PyObject* weak;
 };
 extern PyTypeObject TensorType, TensorMetaType, SizeType;
+extern PyTypeObject* SparseType;     // flambeau.sparse's class: native operators hand over to it, functions in Python do not
 extern PyTypeObject* ParameterType;  // flambeau.nn.Parameter, once it exists
 
 PyObject* wrap_slow(TensorImpl* stolen);

@@ -115,7 +115,7 @@ struct Arena {  // list arguments and objects kept alive during a call
 
 bool has_override(PyObject* o, Arena& arena) {
   if (Py_TYPE(o) == &TensorType || Py_TYPE(o) == ParameterType) return false;
-  if (torch_function_enabled && overrides(Py_TYPE(o))) arena.overridden = true;
+  if ((torch_function_enabled || Py_TYPE(o) == SparseType) && overrides(Py_TYPE(o))) arena.overridden = true;
   return arena.overridden;
 }
 
@@ -757,6 +757,10 @@ PyObject* set_torch_function_modes(PyObject*, PyObject* n) {
   torch_function_modes = int(PyLong_AsLong(n));
   Py_RETURN_NONE;
 }
+// Sparse tensors override native operators only: to functions in Python they are tensors like any other.
+bool overrides_functions(PyTypeObject* type) {
+  return type != &TensorType && type != ParameterType && type != SparseType && overrides(type);
+}
 PyObject* has_torch_function(PyObject*, PyObject* args) {
   if (!torch_function_enabled && !torch_function_modes) Py_RETURN_FALSE;
   if (torch_function_modes) Py_RETURN_TRUE;
@@ -764,20 +768,19 @@ PyObject* has_torch_function(PyObject*, PyObject* args) {
   if (!seq) return nullptr;
   for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(seq.get()); ++k) {
     PyObject* o = PySequence_Fast_GET_ITEM(seq.get(), k);
-    if (Py_TYPE(o) != &TensorType && Py_TYPE(o) != ParameterType && o != Py_None && overrides(Py_TYPE(o))) Py_RETURN_TRUE;
+    if (overrides_functions(Py_TYPE(o))) Py_RETURN_TRUE;
   }
   Py_RETURN_FALSE;
 }
 PyObject* has_torch_function_unary(PyObject*, PyObject* o) {
   if (torch_function_modes) Py_RETURN_TRUE;
-  if (!torch_function_enabled || Py_TYPE(o) == &TensorType || Py_TYPE(o) == ParameterType) Py_RETURN_FALSE;
-  return PyBool_FromLong(overrides(Py_TYPE(o)));
+  return PyBool_FromLong(torch_function_enabled && overrides_functions(Py_TYPE(o)));
 }
 PyObject* has_torch_function_variadic(PyObject*, PyObject* const* args, Py_ssize_t n) {
   if (torch_function_modes) Py_RETURN_TRUE;
   if (torch_function_enabled)
     for (Py_ssize_t k = 0; k < n; ++k)
-      if (Py_TYPE(args[k]) != &TensorType && Py_TYPE(args[k]) != ParameterType && args[k] != Py_None && overrides(Py_TYPE(args[k]))) Py_RETURN_TRUE;
+      if (overrides_functions(Py_TYPE(args[k]))) Py_RETURN_TRUE;
   Py_RETURN_FALSE;
 }
 PyObject* disabled_torch_function(PyObject*, PyObject* args, PyObject*) {  // (func, types, args=(), kwargs={})
@@ -806,7 +809,7 @@ PyObject* overridable_call(PyObject* self, PyObject* const* args, size_t nargsf,
   if (torch_function_enabled)
     for (Py_ssize_t k = 0; k < all; ++k) {
       PyTypeObject* t = Py_TYPE(args[k]);
-      if (t != &TensorType && t != ParameterType && overrides(t)) return call_torch_function(self, args, n, kw);
+      if (overrides_functions(t)) return call_torch_function(self, args, n, kw);
     }
   return PyObject_Vectorcall(reinterpret_cast<Overridable*>(self)->function, args, nargsf, kw);
 }

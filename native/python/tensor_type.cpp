@@ -16,6 +16,7 @@ namespace fl::py {
 PyTypeObject TensorMetaType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 PyTypeObject TensorType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 PyTypeObject* ParameterType = nullptr;
+PyTypeObject* SparseType = nullptr;
 
 namespace {
 
@@ -147,6 +148,7 @@ bool needs_override(PyObject* a, PyObject* b) {
   auto check = [](PyObject* o) {
     return !simple(o) && !PyFloat_CheckExact(o) && !PyLong_CheckExact(o) && overrides(Py_TYPE(o));
   };
+  if (Py_TYPE(a) == SparseType || Py_TYPE(b) == SparseType) return true;
   return torch_function_enabled && (check(a) || check(b));
 }
 // A method of Tensor handed to __torch_function__ of its arguments; an operator of Python tries its other side after a TypeError.
@@ -888,6 +890,46 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kw) {
   return reinterpret_cast<PyObject*>(o);
   FL_CATCH(nullptr)
 }
+// _make_sparse(cls, size, dtype, requires_grad): an instance whose elements its Python class keeps. Whatever takes it for a strided tensor
+// reads zeros.
+PyObject* make_sparse(PyObject*, PyObject* args) {
+  FL_TRY
+  PyObject *cls, *size, *dtype_given;
+  int wanted = 0;
+  if (!PyArg_ParseTuple(args, "OO!Op", &cls, &PyTuple_Type, &size, &dtype_given, &wanted)) return nullptr;
+  DType dtype;
+  if (!PyType_Check(cls) || !PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(cls), &TensorType) || !dtype_from(dtype_given, dtype)) {
+    PyErr_SetString(PyExc_TypeError, "_make_sparse(): expected a subclass of Tensor, a size and a dtype");
+    return nullptr;
+  }
+  PyTypeObject* type = reinterpret_cast<PyTypeObject*>(cls);
+  Dims sizes = sizes_from(&size, 1, "sparse");
+  Tensor t = empty(IntView{1}, DType::Complex128);
+  std::memset(t.bytes(), 0, item_size(DType::Complex128));
+  t->dtype = dtype;
+  checked_numel(sizes);
+  set_geometry(*t.get(), sizes, Dims(sizes.size(), 0), 0);
+  FL_CHECK(!wanted || is_differentiable(dtype), "Only Tensors of floating point and complex dtype can require gradients");
+  t->requires_grad = wanted;
+  t->sparse = true;
+  PyTensor* o = reinterpret_cast<PyTensor*>(type->tp_alloc(type, 0));
+  if (!o) return nullptr;
+  o->t = t.release();
+  o->t->pyobj = o;
+  return reinterpret_cast<PyObject*>(o);
+  FL_CATCH(nullptr)
+}
+// _resize_sparse(size): the size of a sparse tensor whose parts have changed.
+PyObject* resize_sparse(PyObject* self, PyObject* size) {
+  FL_TRY
+  const Tensor& t = unwrap(self);
+  FL_CHECK_KIND(Type, t->sparse, "_resize_sparse: expected a sparse tensor");
+  Dims sizes = sizes_from(&size, 1, "sparse_resize_");
+  checked_numel(sizes);
+  set_geometry(*t.get(), sizes, Dims(sizes.size(), 0), 0);
+  Py_RETURN_NONE;
+  FL_CATCH(nullptr)
+}
 PyObject* m_as_subclass(PyObject* self, PyObject* cls) {
   FL_TRY
   FL_CHECK_KIND(Type, PyType_Check(cls), "cls must be a type (got ", Py_TYPE(cls)->tp_name, ")");
@@ -959,6 +1001,8 @@ PyMethodDef tensor_methods[] = {
     {"set_", FAST(m_set_), METH_VARARGS | METH_KEYWORDS, "Makes self a window on another storage."},
     {"as_subclass", m_as_subclass, METH_O, "The same data as an instance of a subclass."},
     {"_make_subclass", FAST(make_subclass), METH_VARARGS | METH_KEYWORDS | METH_STATIC, "An instance of cls over data, without history."},
+    {"_make_sparse", make_sparse, METH_VARARGS | METH_STATIC, "An instance of cls of a size and dtype, without elements of its own."},
+    {"_resize_sparse", resize_sparse, METH_O, "Gives a sparse tensor another size."},
     {"_make_wrapper_subclass_data", FAST(make_subclass), METH_VARARGS | METH_KEYWORDS | METH_STATIC, "As _make_subclass."},
     {"backward", FAST(m_backward), METH_FASTCALL | METH_KEYWORDS, "backward(gradient=None, retain_graph=None, create_graph=False, inputs=None): accumulates gradients into leaves."},
     {nullptr}};
@@ -992,8 +1036,15 @@ PyObject* set_parameter_type(PyObject*, PyObject* type) {
   Py_INCREF(type);
   Py_RETURN_NONE;
 }
+PyObject* set_sparse_type(PyObject*, PyObject* type) {
+  SparseType = reinterpret_cast<PyTypeObject*>(type);
+  Py_INCREF(type);
+  Py_RETURN_NONE;
+}
 // Methods defined in Python: put straight into the type's dictionary.
-PyMethodDef module_methods[] = {{"_set_parameter_type", set_parameter_type, METH_O, "Names the Parameter class, which takes the fast path."}, {nullptr}};
+PyMethodDef module_methods[] = {{"_set_parameter_type", set_parameter_type, METH_O, "Names the Parameter class, which takes the fast path."},
+                                {"_set_sparse_type", set_sparse_type, METH_O, "Names the class of sparse tensors."},
+                                {nullptr}};
 
 }  // namespace
 

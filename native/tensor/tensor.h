@@ -55,6 +55,7 @@ struct TensorImpl {
   bool plain = true;           // contiguous, and the strides of dimensions of size 1 are the customary ones
   bool wrapped_number = false; // 0-dim tensor made from a Python number: weak in type promotion
   bool inference = false;
+  bool sparse = false;         // elements lie in the Python face (torch.sparse); here is a window of strides 0 on one zero
   bool owns_pyobj = false;
   Origin origin = Origin::Plain;
   int32_t output_nr = 0;

@@ -128,7 +128,7 @@ class TensorBuilder:
             return {"_rebuild_tensor": self.old_tensor, "_rebuild_tensor_v2": self.tensor,
                     "_rebuild_tensor_v3": self.tensor_of, "_rebuild_parameter": self.parameter,
                     "_rebuild_parameter_with_state": self.parameter_with_state,
-                    "_rebuild_meta_tensor_no_storage": self.meta_tensor}.get(name)
+                    "_rebuild_meta_tensor_no_storage": self.meta_tensor, "_rebuild_sparse_tensor": _sparse}.get(name)
         if (module, name) == ("torch._tensor", "_rebuild_from_type_v2"):
             return self.from_type
         if (module, name) == ("torch.serialization", "_get_layout"):
@@ -159,6 +159,15 @@ def _set_attributes(value: Any, state: Any) -> Any:
             raise UnpicklingError("load: an object's attributes are malformed")
         value.__dict__.update(state)
     return value
+
+
+def _sparse(layout: Any, data: Any) -> Any:
+    from .sparse._files import rebuild
+    if not isinstance(data, tuple) or not 3 <= len(data) <= 4:
+        raise UnpicklingError("load: the parts of a sparse tensor are malformed")
+    for part in data[:2 if layout == torch.sparse_coo else 3]:
+        _check_tensor(part)
+    return rebuild(layout, data)
 
 
 def _layout(name: Any) -> Any:
@@ -543,7 +552,7 @@ class Reader:
     def _builders(self) -> tuple:
         b = self._builder
         return (b.tensor, b.tensor_of, b.old_tensor, b.meta_tensor, b.parameter, b.parameter_with_state, b.from_type,
-                _layout)
+                _layout, _sparse)
 
     def _new(self, kind: Any, arguments: Any) -> Any:
         if not isinstance(arguments, tuple):

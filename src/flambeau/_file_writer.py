@@ -48,6 +48,7 @@ _REBUILD_TENSOR_3 = _Global("torch._utils", "_rebuild_tensor_v3")
 _REBUILD_META = _Global("torch._utils", "_rebuild_meta_tensor_no_storage")
 _REBUILD_PARAMETER = _Global("torch._utils", "_rebuild_parameter")
 _REBUILD_PARAMETER_STATE = _Global("torch._utils", "_rebuild_parameter_with_state")
+_REBUILD_SPARSE = _Global("torch._utils", "_rebuild_sparse_tensor")
 _REBUILD_TYPE = _Global("torch._tensor", "_rebuild_from_type_v2")
 _ORDERED_DICT = _Global("collections", "OrderedDict")
 _UNTYPED = _Global("torch.storage", "UntypedStorage")
@@ -206,6 +207,11 @@ class Writer:
             if state:
                 self._save(state)
             self._write(b"tR")
+        elif tensor.layout != torch.strided:
+            from .sparse._files import parts
+            self._save(_REBUILD_SPARSE)
+            self._save(parts(tensor))
+            self._write(b"R")
         elif type(tensor) is torch.Tensor and not state:
             self._save_plain(tensor, tensor.requires_grad)
         else:
@@ -226,9 +232,6 @@ class Writer:
 
     def _plain_parts(self, tensor: Any) -> tuple:
         """The function that rebuilds a tensor, and whether it is told the dtype."""
-        if tensor.layout != torch.strided:
-            raise NotImplementedError(f"save: tensors of layout {tensor.layout} cannot be saved; convert with "
-                                      "to_dense() first")
         if tensor.device.type == "meta":
             return _REBUILD_META, True
         named = dtype_name(tensor.dtype) in STORAGE_NAMES

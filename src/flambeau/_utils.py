@@ -51,6 +51,12 @@ def _put_hooks(tensor: Any, hooks: Any) -> None:
         tensor.register_hook(hook)
 
 
+def _rebuild_sparse_tensor(layout: Any, data: tuple) -> Any:
+    """A sparse tensor of its layout and parts."""
+    from .sparse._files import rebuild
+    return rebuild(layout, data)
+
+
 def _rebuild_parameter(data: Any, requires_grad: bool, backward_hooks: Any) -> Any:
     """A Parameter over data."""
     parameter = torch.nn.Parameter(data, requires_grad)

@@ -26,8 +26,8 @@ __all__ = [
 def _get_overloaded_args(relevant_args, get_type_fn=None) -> list:
     """The arguments that define `__torch_function__`, one a type, subclasses before their bases."""
     get_type = get_type_fn or type
-    if not _C._is_torch_function_enabled():
-        return []
+    if not _C._is_torch_function_enabled():  # sparse tensors know no other way
+        return [arg for arg in relevant_args if isinstance(arg, _C.Tensor) and arg.layout is not _C.strided][:1]
     types: set = set()
     found: list = []
     for arg in relevant_args:

@@ -34,14 +34,16 @@ class tensortype(type):
     layout: Any
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, _C.Tensor) and instance.dtype is cls.dtype and instance.is_cuda is cls.is_cuda and not cls.is_sparse
+        return isinstance(instance, _C.Tensor) and instance.dtype is cls.dtype and instance.is_cuda is cls.is_cuda \
+            and instance.is_sparse is cls.is_sparse
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         full = f"{cls.__module__}.{cls.__name__}"
         if cls.is_cuda:
             raise TypeError(f"type {full} not available. Torch not compiled with CUDA enabled.")
         if cls.is_sparse:
-            raise NotImplementedError(f"{full}: sparse tensors are not supported")
+            from .sparse._construct import legacy
+            return legacy(cls.dtype, args)
         device = kwargs.get("device")
         if device is not None and _C.device(device).type != "cpu":
             raise RuntimeError(f"legacy constructor expects device type: cpu but device type: {_C.device(device).type} was passed")

@@ -137,12 +137,12 @@ class _Node(FunctionCtx, torch._C._FunctionBase):
 
     def _run_backward(self, grads: tuple) -> tuple:
         """The engine's call: gradients of the outputs in, one gradient (or None) an argument out."""
-        given = []
+        given, strided = [], torch.strided
         for grad, meta in zip(grads, self._outputs_meta):
             if grad is None:
                 if self._materialize_grads and meta is not None:
                     grad = torch.zeros(meta[0], dtype=meta[1], device=meta[2])
-            elif 0 in grad.stride() and grad.numel() > 1:
+            elif grad.layout is strided and 0 in grad.stride() and grad.numel() > 1:
                 # An expanded gradient is one number seen many times: a write into one element must not reach all.
                 grad = grad.contiguous()
             given.append(grad)

@@ -365,6 +365,8 @@ def gradcheck(func: Callable, inputs: Any, *, eps: float = 1e-6, atol: float = 1
         raise NotImplementedError("gradcheck: forward-mode differentiation is not supported; leave check_forward_ad "
                                   "False")
     settings = _Settings(eps, atol, rtol, nondet_tol, bool(masked))
+    if any(isinstance(value, torch.Tensor) and value.layout != torch.strided for value in _as_tuple(inputs)):
+        func, inputs = torch.sparse._through_values(func, _as_tuple(inputs))
     try:
         _check(func, _as_tuple(inputs), settings, undefined=check_undefined_grad, batched=check_batched_grad,
                fast=fast_mode)

@@ -30,6 +30,10 @@ INDEX: dict[str, dict[str, str]] = {
             "moveaxis movedim ravel rot90 select_scatter slice_scatter swapaxes swapdims take_along_dim unflatten",
         "signal":
             "istft stft",
+        "sparse":
+            "_coalesced_ _indices _nnz _values ccol_indices coalesce col_indices crow_indices dense_dim hspmm indices "
+            "row_indices smm sparse_dim sparse_mask sparse_resize_ sparse_resize_and_clear_ sspaddmm to_sparse "
+            "to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr values",
         "statistics":
             "corrcoef count_nonzero cov hash_tensor histogram msort nanmean nanquantile nansum quantile",
     },
@@ -124,6 +128,12 @@ INDEX: dict[str, dict[str, str]] = {
             "tril_indices triu_indices unflatten unravel_index vander",
         "signal":
             "bartlett_window blackman_window hamming_window hann_window istft kaiser_window stft",
+        "sparse":
+            "_coalesced_ _indices _nnz _values ccol_indices coalesce col_indices crow_indices dense_dim dsmm hsmm "
+            "hspmm indices row_indices saddmm smm sparse_bsc_tensor sparse_bsr_tensor sparse_compressed_tensor "
+            "sparse_coo_tensor sparse_csc_tensor sparse_csr_tensor sparse_dim sparse_mask sparse_resize_ "
+            "sparse_resize_and_clear_ spmm sspaddmm to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc "
+            "to_sparse_csr values",
         "statistics":
             "corrcoef count_nonzero cov hash_tensor histogram histogramdd msort nanmean nanquantile nansum quantile "
             "std_mean var_mean",

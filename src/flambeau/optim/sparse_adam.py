@@ -62,5 +62,5 @@ class SparseAdam(GroupOptimizer):
             root = square_change.add_(old_square).sqrt_().add_(group["eps"])
             t = state["step"]
             rate = lr * (1 - beta2**t) ** 0.5 / (1 - beta1**t)
-            change = mean_change.add_(old_mean).div_(root)
-            p.add_(torch.sparse_coo_tensor(indices, change, size), alpha=-rate)
+            change = mean_change.add_(old_mean).div_(root).mul_(-rate)
+            p.add_(torch.sparse_coo_tensor(indices, change, size))

@@ -118,6 +118,9 @@ def collate(batch: list, *, collate_fn_map: dict[Any, Callable] | None = None) -
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    if batch[0].layout != torch.strided:
+        raise RuntimeError("Batches of sparse tensors are not currently supported by the default collate_fn; please provide a custom collate_fn to "
+                           "handle them appropriately.")
     return torch.stack(list(batch), 0)
 
 

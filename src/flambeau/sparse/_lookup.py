@@ -1,0 +1,49 @@
+"""Forms of what belongs to no family: embedding in a sparse table, items, what tensors of any layout are asked."""
+from __future__ import annotations
+
+
+from ._tensor import SparseTensor, handles, unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from flambeau import Tensor
+
+
+@handles("numel", "nelement")
+def numel(self: Tensor) -> int:
+    """The number of elements, zeros included."""
+    n = 1
+    for size in self.shape:
+        n *= size
+    return n
+
+
+@handles("item")
+def item(self: Tensor) -> Any:
+    """The one element as a number."""
+    if numel(self) != 1:
+        raise RuntimeError(f"a Tensor with {numel(self)} elements cannot be converted to Scalar")
+    return self.to_dense().item()
+
+
+@handles("embedding")
+def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
+    """Rows of a sparse table."""
+    if not isinstance(weight, SparseTensor) or isinstance(indices, SparseTensor) or indices.dim() != 1:
+        raise unsupported("embedding", weight if isinstance(weight, SparseTensor) else indices)
+    return weight.index_select(0, indices)
+
+
+@handles("flip")
+def flip(self: SparseTensor, *dims: Any) -> Tensor:
+    raise unsupported("flip", self)
+
+
+@handles("get_device")
+def get_device(self: SparseTensor) -> int:
+    """-1: the processor."""
+    return -1
+
+
