@@ -204,15 +204,15 @@ static void range_forward(Call& c, const Value& start, const Value& end, const V
     });
   } else {
     double s = start.real(), d = step.real();
-    if (o.dtype == DType::Float32) {
-      fill_by_index(t, [=](int64_t i) {
-        return s + double(i) * d;
-      });
-    } else {
-      fill_by_index(t, [=](int64_t i) {
-        return s + double(i) * d;
-      });
-    }
+    // PyTorch's roundings: groups of 8 (doubles: 4) count from their first number, which is rounded; what two groups do not fill counts
+    // from start.
+    bool single = o.dtype == DType::Float32;
+    int64_t lanes = single ? 8 : 4, grouped = single || o.dtype == DType::Float64 ? n / (2 * lanes) * (2 * lanes) : 0;
+    fill_by_index(t, [=](int64_t i) {
+      if (i >= grouped) return std::fma(double(i), d, s);
+      double first = std::fma(double(i & ~(lanes - 1)), d, s);
+      return std::fma(double(i & (lanes - 1)), d, single ? double(float(first)) : first);
+    });
   }
   finish(c, t, o.requires_grad);
 }
@@ -276,7 +276,7 @@ static void spaced(Call& c, bool logarithmic, double base, int at) {
     }
     T step = n > 1 ? T((e - s) / T(n - 1)) : T(0);
     fill_by_index(t, [&](int64_t i) {
-      T x = i < half || n == 1 ? T(s + step * T(i)) : T(e - step * T(n - 1 - i));
+      T x = i < half || n == 1 ? std::fma(step, T(i), s) : std::fma(-step, T(n - 1 - i), e);  // rounded once, as PyTorch's
       return logarithmic ? double(std::pow(base, double(x))) : double(x);
     });
   };

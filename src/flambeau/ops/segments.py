@@ -128,7 +128,7 @@ def affine_grid_generator(theta, size, align_corners):
     for steps in spatial:
         axis = torch.linspace(-1, 1, steps, dtype=theta.dtype, device=theta.device) if steps > 1 \
             else torch.zeros(1, dtype=theta.dtype, device=theta.device)
-        axes.append(axis if align_corners or steps == 0 else axis * ((steps - 1) / steps))
+        axes.append(axis if align_corners or steps == 0 else axis * (steps - 1) / steps)
     if align_corners:
         axes = [axis if axis.numel() != 1 else axis.new_zeros(1) for axis in axes]
     grids = torch.meshgrid(*axes, indexing="ij")
