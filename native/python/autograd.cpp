@@ -79,7 +79,7 @@ PyObject* node_variable(PyObject* self, void*) {
   }
   return wrap(Tensor::borrow(nodeof(self)->leaf));
 }
-PyObject* node_name(PyObject* self, PyObject*) { return PyUnicode_FromString(nodeof(self)->node ? nodeof(self)->node->name().c_str() : "AccumulateGrad"); }
+PyObject* node_name(PyObject* self, PyObject*) { return PyUnicode_FromString(nodeof(self)->node ? nodeof(self)->node->name().c_str() : "torch::autograd::AccumulateGrad"); }
 PyObject* new_handle(PyObject* dict, PyObject* hook) {
   Ptr module(PyImport_ImportModule("flambeau.utils.hooks"));
   if (!module) return nullptr;

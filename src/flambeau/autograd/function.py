@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Function", "FunctionCtx", "NestedIOFunction", "once_differentiable", "InplaceFunction"]
 
+_dual_level: Any = None  # forward_ad's level, where one is entered
+
 _FREED = ("Trying to backward through the graph a second time (or directly access saved tensors after they have "
           "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
           "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or if "
@@ -299,6 +301,10 @@ class Function(_Node, metaclass=FunctionMeta):
                 output = cls.forward(node, *args)
         finally:
             torch._C._set_grad_enabled(enabled)
+        if _dual_level is not None and cls.jvp is not Function.jvp:
+            duals = _dual_level.through_jvp(cls, node, args, output)
+            if duals is not NotImplemented:
+                return duals
         return _finish(node, args, output, recording)
 
     # -- the early instance style -------------------------------------------------------------------------------------

@@ -343,6 +343,32 @@ def _check(func: Callable, inputs: tuple, s: _Settings, *, undefined: bool, batc
         _check_undefined(problem)
 
 
+def _check_forward(func: Callable, inputs: tuple, settings: _Settings) -> None:
+    """Tangents of dual numbers in every direction of every input, beside finite differences."""
+    from . import forward_ad
+
+    def run(at: int, value: Any) -> list:
+        return [o for o in _as_tuple(func(*inputs[:at], value, *inputs[at + 1:])) if o.is_floating_point() or o.is_complex()]
+
+    for i, x in enumerate(inputs):
+        if not (isinstance(x, torch.Tensor) and x.requires_grad):
+            continue
+        for k in range(x.numel()):
+            direction = torch.zeros_like(x).detach()
+            direction.view(-1)[k] = 1
+            with torch.no_grad():
+                step = settings.eps * direction
+                pairs = list(zip(run(i, x.detach() + step), run(i, x.detach() - step)))
+            with forward_ad.dual_level():
+                found = [forward_ad.unpack_dual(o).tangent for o in run(i, forward_ad.make_dual(x.detach(), direction))]
+            for j, ((high, low), tangent) in enumerate(zip(pairs, found)):
+                numerical = (high - low) / (2 * settings.eps)
+                tangent = torch.zeros_like(numerical) if tangent is None else tangent
+                if not torch.allclose(tangent, numerical, rtol=settings.rtol, atol=settings.atol):
+                    raise GradcheckError(f"Jacobian computed with forward mode mismatch for output {j} with respect to "
+                                         f"input {i},\nnumerical:{numerical}\nanalytical:{tangent}")
+
+
 def gradcheck(func: Callable, inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
               raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
               check_grad_dtypes: bool = False, check_batched_grad: bool = False,
@@ -361,15 +387,18 @@ def gradcheck(func: Callable, inputs: Any, *, eps: float = 1e-6, atol: float = 1
         raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
     if check_batched_grad and not check_backward_ad:
         raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
-    if check_forward_ad or check_batched_forward_grad:
-        raise NotImplementedError("gradcheck: forward-mode differentiation is not supported; leave check_forward_ad "
-                                  "False")
+    if check_batched_forward_grad:
+        raise NotImplementedError("gradcheck: batched forward-mode differentiation is not supported; leave "
+                                  "check_batched_forward_grad False")
     settings = _Settings(eps, atol, rtol, nondet_tol, bool(masked))
     if any(isinstance(value, torch.Tensor) and value.layout != torch.strided for value in _as_tuple(inputs)):
         func, inputs = torch.sparse._through_values(func, _as_tuple(inputs))
     try:
-        _check(func, _as_tuple(inputs), settings, undefined=check_undefined_grad, batched=check_batched_grad,
-               fast=fast_mode)
+        if check_forward_ad:
+            _check_forward(func, _as_tuple(inputs), settings)
+        if check_backward_ad:
+            _check(func, _as_tuple(inputs), settings, undefined=check_undefined_grad, batched=check_batched_grad,
+                   fast=fast_mode)
     except GradcheckError:
         if raise_exception:
             raise
