@@ -137,3 +137,12 @@ def test_sharding_is_refused():
                  lambda: tensor.distribute_tensor(torch.ones(1)), lambda: torch.distributed.checkpoint.save({})):
         with pytest.raises(NotImplementedError, match="not offered"):
             call()
+
+
+def test_duals_lie_on_the_graph():
+    import flambeau.autograd.forward_ad as fwAD
+    with fwAD.dual_level():
+        dual = fwAD.make_dual(torch.ones(2), torch.ones(2))
+        assert (dual * 2).requires_grad and fwAD.unpack_dual(dual * 2).tangent.tolist() == [2, 2]
+        with torch.no_grad():
+            assert fwAD.unpack_dual(dual * 2).tangent is None

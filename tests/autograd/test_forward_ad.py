@@ -75,3 +75,8 @@ def test_errors():
             fwAD.make_dual(torch.ones(1), torch.ones(2))
         with pytest.raises(ValueError, match="Expected primal to be floating point"):
             fwAD.make_dual(torch.ones(1, dtype=torch.int64), torch.ones(1))
+
+
+def test_name_of_leaves():
+    x = torch.ones(1, requires_grad=True)
+    assert (x * 2).grad_fn.next_functions[0][0].name() == "torch::autograd::AccumulateGrad"
