@@ -25,6 +25,25 @@ def test_pad_gradients():
     assert x.grad.tolist() == [[1, 2, 0]]
 
 
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("amounts", [(1, 2, 3, 1), (0, 3, 0, 0), (3, 3, 2, 0), (-1, 2, 1, 1)])
+def test_pads_repeat_elements(mode, amounts):
+    x = torch.arange(40.0, dtype=torch.float64).reshape(1, 2, 4, 5).transpose(2, 3).requires_grad_()
+    y = torch._C._nn.pad(x, amounts, mode)
+    left, right, top, bottom = amounts
+    chosen = {}
+    for d, before, after in ((3, left, right), (2, top, bottom)):
+        size = x.shape[d]
+        kept = list(range(max(-before, 0), size + min(after, 0)))
+        at = {"replicate": [min(max(k, 0), size - 1) for k in range(-before, size + after)],
+              "reflect": [size - 1 - abs(size - 1 - abs(k)) for k in range(-before, size + after)],
+              "circular": [kept[k % len(kept)] for k in range(-max(before, 0), len(kept) + max(after, 0))]}[mode]
+        chosen[d] = at
+    assert torch.equal(y, x[:, :, chosen[2]][..., chosen[3]])
+    assert torch.autograd.gradcheck(lambda t: torch._C._nn.pad(t, amounts, mode), x)
+    assert torch.autograd.gradgradcheck(lambda t: torch._C._nn.pad(t, amounts, mode), x)
+
+
 def test_windows_and_their_sum():
     x = torch.arange(16.0).reshape(1, 1, 4, 4).requires_grad_()
     columns = torch._C._nn.im2col(x, (2, 2), (1, 1), (0, 0), (2, 2))

@@ -235,6 +235,12 @@ void strided_copy(int64_t item, int ndim, const int64_t* sizes, void* dst, const
   if (!make_plan(plan, ndim, sizes, dst_strides, src_strides)) return;
   char* d = (char*)dst;
   const char* s = (const char*)src;
+  // Pairs, fours... of elements that stay together move as one larger element.
+  const int last = plan.ndim - 1;
+  if (last > 0 && plan.dst[last] == item && plan.src[last] == item) {
+    const int64_t bytes = plan.size[last] * item;
+    if (bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16) item = bytes, plan.ndim = last;
+  }
   switch (item) {
     case 1: return run<uint8_t>(plan, d, s);
     case 2: return run<uint16_t>(plan, d, s);

@@ -24,7 +24,7 @@ void by_packing(DType type, int64_t n, const F& f) {
 // The k smallest of a line (largest where descending) by packed order, in `pool`, which has room for capacity_of(n, k).
 // Elements that do not beat the current k-th are dropped, 16 at a time where they can; the pool is cut back to k
 // whenever it is full.
-inline int64_t capacity_of(int64_t n, int64_t k) { return std::min(n, std::max<int64_t>(4 * k, 256)); }
+inline int64_t capacity_of(int64_t n, int64_t k) { return std::min(n, std::max<int64_t>(4 * k, 64)); }
 
 template <class P>
 void smallest_k(DType type, const void* line, int64_t n, int64_t k, bool descending, P* pool) {

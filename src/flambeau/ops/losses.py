@@ -46,7 +46,8 @@ def smooth_l1_loss(self, target, reduction, beta):
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     distance = (self - target).abs()
     if beta:
-        distance = torch.where(distance < beta, distance.square() * (0.5 / beta), distance - 0.5 * beta)
+        inner = distance.clamp_max(beta)
+        distance = inner * torch.sub(distance, inner, alpha=0.5) / beta
     return reduce_loss(distance, reduction, "SmoothL1LossBackward0")
 
 
@@ -60,8 +61,8 @@ def huber_loss(self, target, reduction, delta):
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     distance = (self - target).abs()
-    loss = torch.where(distance <= delta, distance.square() * 0.5, (distance - 0.5 * delta) * delta)
-    return reduce_loss(loss, reduction, "HuberLossBackward0")
+    inner = distance.clamp_max(delta)
+    return reduce_loss(inner * torch.sub(distance, inner, alpha=0.5), reduction, "HuberLossBackward0")
 
 
 @operator("soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", **_NN)

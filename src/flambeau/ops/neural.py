@@ -197,6 +197,9 @@ def one_hot(self, num_classes):
     return self.new_zeros([*self.shape, num_classes]).scatter_(-1, self.unsqueeze(-1), 1)
 
 
+_EDGES = {"reflect": 0, "replicate": 1, "circular": 2}
+
+
 def _source_positions(size, before, after, mode, device):
     """For every place along a padded dim, the index of the element it repeats."""
     if mode == "circular":  # what negative amounts cut off is not wrapped round
@@ -209,14 +212,16 @@ def _source_positions(size, before, after, mode, device):
     return (size - 1) - ((size - 1) - at.abs_()).abs_()
 
 
-def _pad_by_index(self, pad, mode):
+def _pad_edges(self, pad, mode):
+    if all(amount >= 0 for amount in pad):
+        return torch._C._nn._pad_edges(self, pad, _EDGES[mode])
     result = self
     for pair in range(len(pad) // 2):
         before, after = pad[2 * pair], pad[2 * pair + 1]
         if before or after:
             dim = self.ndim - 1 - pair
             result = result.index_select(dim, _source_positions(self.shape[dim], before, after, mode, self.device))
-    return result.clone() if result is self else result
+    return result
 
 
 def _check_pad(self, pad, mode):
@@ -244,7 +249,7 @@ def _pad_operators():
         for spatial in (1, 2, 3):
             def compute(self, padding, mode=mode):
                 _check_pad(self, padding, mode)
-                return _pad_by_index(self, padding, mode)
+                return _pad_edges(self, padding, mode)
             compute.__doc__ = f"{word.title()} padding of the last {spatial} dim(s); see nn.functional.pad."
             operator(f"{word}_pad{spatial}d(Tensor self, int[{2 * spatial}] padding) -> Tensor", tie=True,
                      node=f"{word.title()}Pad{spatial}DBackward0", **_NN)(compute)
@@ -257,7 +262,7 @@ _pad_operators()
 def _pad_circular(self, pad):
     """Circular padding: the tensor goes on periodically."""
     _check_pad(self, pad, "circular")
-    return _pad_by_index(self, pad, "circular")
+    return _pad_edges(self, pad, "circular")
 
 
 @operator('pad(Tensor self, int[] pad, str mode="constant", float? value=None) -> Tensor', namespace="_nn", out=False)
