@@ -27,9 +27,19 @@ Tensor like(const Call& c, const Tensor& x, DType t) {
 
 }  // namespace
 
+// A tensor without elements, where a sparse layout is asked for.
+static bool sparse_zeros(Call& c) {
+  if (!c.has(2) || c.arg(2).layout == Layout::Strided) return false;
+  IntView size = c.ints(0);
+  Tensor sizes = empty(IntView{size.n}, DType::Int64);
+  for (int d = 0; d < size.n; ++d) sizes.data<int64_t>()[d] = size[d];
+  c.ret(sparse_call("zeros", sizes, empty(IntView{0}, c.dtype(1, default_dtype())), int64_t(c.arg(2).layout), c.has(5) && c.flag(5)));
+  return true;
+}
+
 Record zeros{{.schema = {"zeros(int[] size, *, " OPTIONS ") -> Tensor"},
               .forward = [](Call& c) {
-                constant(c, c.ints(0), 1, Value(0), default_dtype());
+                if (!sparse_zeros(c)) constant(c, c.ints(0), 1, Value(0), default_dtype());
               },
               .flags = kFunction | kOut | kNoGrad,
               .doc = "A tensor of zeros."}};
@@ -52,6 +62,7 @@ Record full{{.schema = {"full(int[] size, Scalar fill_value, *, " OPTIONS ") -> 
              .doc = "A tensor filled with a number, whose kind gives the dtype."}};
 Record empty_op{{.schema = {"empty(int[] size, *, " OPTIONS ", MemoryFormat? memory_format=None) -> Tensor"},
                  .forward = [](Call& c) {
+                   if (sparse_zeros(c)) return;
                    Options o = options(c, 1, default_dtype());
                    if (c.mode == Mode::Out && c.preset[0] && !c.has(1)) o.dtype = c.preset[0]->dtype;
                    finish(c, c.has(6) ? empty_format(c.ints(0), o.dtype, c.arg(6).format, o.device) : fl::empty(c.ints(0), o.dtype, o.device), o.requires_grad);

@@ -1055,7 +1055,8 @@ PyObject* call_watched(const char* name, PyObject* self, PyObject* const* args, 
   for (Py_ssize_t k = 0; k < n + (kw ? PyTuple_GET_SIZE(kw) : 0); ++k) all.push_back(args[k]);
   return call_torch_function(func.get(), all.data(), n + 1, kw);
 }
-bool watched_slow(PyObject* self) { return needs_override(self, self); }
+// Attributes and methods of sparse tensors are their class's own.
+bool watched_slow(PyObject* self) { return Py_TYPE(self) == SparseType ? torch_function_modes : needs_override(self, self); }
 
 PyObject* wrap_slow(TensorImpl* t) {
   if (t->pyobj) {

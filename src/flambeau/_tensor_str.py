@@ -206,12 +206,13 @@ def _contents(tensor: Any, indent: int) -> str:
     return _render(values, shape, cut, indent, formatter)
 
 
-def _join(prefix: str, text: str, suffixes: list[str]) -> str:
-    """prefix + text + suffixes + ')', a suffix starting a new line where it would pass the line width."""
+def _join(prefix: str, text: str, suffixes: list[str], apart: bool = False) -> str:
+    """prefix + text + suffixes + ')', a suffix starting a new line where it would pass the line width (apart: the first does)."""
     parts = [prefix + text]
     column = len(parts[0]) - parts[0].rfind("\n") + 1
     for suffix in suffixes:
-        if column + len(suffix) + 2 > PRINT_OPTS.linewidth:
+        if apart or column + len(suffix) + 2 > PRINT_OPTS.linewidth:
+            apart = False
             parts.append(",\n" + " " * len(prefix) + suffix)
             column = len(prefix) + len(suffix)
         else:

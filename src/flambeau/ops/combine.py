@@ -299,8 +299,8 @@ def _interleave_positions(repeats, output_size):
     if output_size is not None and output_size != total:
         raise RuntimeError(f"repeat_interleave: allocated size does not match required size (got {output_size}, "
                            f"expected {total})")
-    positions = torch.arange(total, device=repeats.device)
-    return torch.searchsorted(ends, positions, right=True).to(repeats.dtype)
+    # An element's position among the repeats is the number of ends that lie at or before it.
+    return torch.bincount(ends[:-1], minlength=total + 1)[:total].cumsum(0).to(repeats.dtype)
 
 
 @repeat_interleave.overload("repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, "

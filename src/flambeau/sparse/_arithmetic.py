@@ -199,12 +199,22 @@ def _mul(a: Any, b: Any) -> Tensor:
         a, b = b, a
     a = coalesce(a)
     size = a.shape[:a._plain.shape[0]]
-    at, found = find(flat(a._plain, size), flat(b._plain, size))
+    keys, wanted = flat(a._plain, size), flat(b._plain, size)
+    at, found = _positions(keys, wanted) if b._coalesced else find(keys, wanted)
     indices, values = b._plain, elements(b)
     if not bool(found.all()):
         kept = found.nonzero().squeeze(1)
         at, indices, values = at.index_select(0, kept), indices.index_select(1, kept), values.index_select(0, kept)
     return coo(indices, elements(a).index_select(0, at) * values, a.shape, b._coalesced, "Mul")
+
+
+def _positions(keys: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """find, where both lists are sorted."""
+    union, at_keys, at_wanted = _merge_walk(keys, wanted)
+    position = torch.full((union.shape[0],), -1)
+    position[at_keys] = torch.arange(keys.shape[0])
+    at = position.index_select(0, at_wanted)
+    return at.clamp(min=0), at >= 0
 
 
 def _mul_compressed(a: SparseTensor, b: SparseTensor) -> SparseTensor:
@@ -236,7 +246,7 @@ def floor_divide(self: Any, other: Any) -> Tensor:
     return div(self, other, rounding_mode="floor")
 
 
-@handles("__rtruediv__", "reciprocal")
+@handles("__rtruediv__", "__rdiv__", "reciprocal")
 def reciprocal(self: SparseTensor, other: Any = None) -> Tensor:
     raise unsupported("reciprocal", self)
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def expanded(compressed: Tensor) -> Tensor:
     """The row of each element of a compressed matrix."""
-    count = compressed[1:] - compressed[:-1]
-    return torch.repeat_interleave(torch.arange(count.shape[0]), count.long())
+    return torch.repeat_interleave((compressed[1:] - compressed[:-1]).long())
 
 
 def compress(places: Tensor, n: int) -> Tensor:

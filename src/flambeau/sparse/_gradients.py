@@ -5,7 +5,7 @@ from __future__ import annotations
 import flambeau as torch
 from flambeau.autograd.function import Function
 
-from ._tensor import COO, SparseTensor, assemble, bare, coo, elements
+from ._tensor import BSC, BSR, COO, CSC, CSR, STRIDED, SparseTensor, assemble, bare, coo, elements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,15 @@ def assembly(name: str) -> Any:
 Elements._backward_cls.__name__ = "ValuesBackward0"  # type: ignore[attr-defined]
 
 
-# ---------------------------------------------------------------------------------------------------- for the engine
+# ---------------------------------------------------------------------------------------------------- for the engine and native operators
+
+def zeros(sizes: Tensor, of_dtype: Tensor, layout: int, requires_grad: int) -> Tensor:
+    """torch.zeros and torch.empty of a sparse layout, named by its number."""
+    from ._construct import without_elements
+    size = sizes.tolist()
+    made = without_elements((STRIDED, COO, CSR, CSC, BSR, BSC)[layout], size, of_dtype.dtype, len(size))
+    return made.requires_grad_() if requires_grad else made
+
 
 def dense(grad: Tensor, _: Any, m: int, n: int) -> Tensor:
     """The gradient as a strided tensor."""

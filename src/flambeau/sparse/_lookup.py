@@ -11,23 +11,6 @@ if TYPE_CHECKING:
     from flambeau import Tensor
 
 
-@handles("numel", "nelement")
-def numel(self: Tensor) -> int:
-    """The number of elements, zeros included."""
-    n = 1
-    for size in self.shape:
-        n *= size
-    return n
-
-
-@handles("item")
-def item(self: Tensor) -> Any:
-    """The one element as a number."""
-    if numel(self) != 1:
-        raise RuntimeError(f"a Tensor with {numel(self)} elements cannot be converted to Scalar")
-    return self.to_dense().item()
-
-
 @handles("embedding")
 def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
     """Rows of a sparse table."""

@@ -25,7 +25,9 @@ def triples(x: SparseTensor) -> tuple[Tensor, Tensor, Tensor, bool]:
         rows, columns = x._plain
         ordered = x._coalesced or rows.shape[0] < 2 or bool((rows[1:] >= rows[:-1]).all())
         return rows, columns, elements(x), ordered
-    from ._compressed import to_coo
+    from ._compressed import expanded, to_coo
+    if x._layout is CSR and x._compressed.dim() == 1:
+        return expanded(x._compressed), x._plain.long(), elements(x), True
     x = to_coo(x)
     return *x._plain, elements(x), x._coalesced
 
@@ -88,7 +90,7 @@ def _sparse_sparse(a: SparseTensor, b: SparseTensor) -> SparseTensor:
     count = torch.bincount(b_rows, minlength=b.shape[0])
     start = count.cumsum(0) - count
     each = count.index_select(0, inner)
-    left = torch.repeat_interleave(torch.arange(rows.shape[0]), each)
+    left = torch.repeat_interleave(each)
     before = each.cumsum(0) - each
     right = torch.arange(left.shape[0]) - before.index_select(0, left) + start.index_select(0, inner).index_select(0, left)
     keys = rows.index_select(0, left) * b.shape[1] + b_columns.index_select(0, right)

@@ -38,7 +38,4 @@ def text(x: SparseTensor) -> str:
         suffixes.append(f"grad_fn=<{node}>")
     elif x.requires_grad:
         suffixes.append("requires_grad=True")
-    if x._layout is COO:
-        parts.append(suffixes.pop(0))
-    shown = _join("tensor(", (",\n" + _INDENT).join(parts), suffixes)
-    return shown
+    return _join("tensor(", (",\n" + _INDENT).join(parts), suffixes, x._layout is COO)

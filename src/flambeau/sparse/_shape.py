@@ -87,7 +87,7 @@ def transpose(self: SparseTensor, dim0: int, dim1: int) -> SparseTensor:
 @handles("t", "adjoint", "matrix_H")
 def t(self: SparseTensor) -> SparseTensor:
     """The transposed matrix."""
-    if self.dim() > 2:
+    if self.sparse_dim() > 2 or self.dense_dim():
         raise RuntimeError(f"t() expects a tensor with <= 2 sparse and 0 dense dimensions, but got {self.sparse_dim()} sparse and "
                            f"{self.dense_dim()} dense dimensions")
     return self if self.dim() < 2 else transpose(self, 0, 1)
@@ -212,7 +212,7 @@ def index_select(self: SparseTensor, dim: int, index: Tensor) -> SparseTensor:
     order = torch.argsort(places, stable=True)
     count = torch.bincount(places, minlength=n)
     each = count.index_select(0, index)
-    where = torch.repeat_interleave(torch.arange(index.shape[0]), each)
+    where = torch.repeat_interleave(each)
     begin = (count.cumsum(0) - count).index_select(0, index) - (each.cumsum(0) - each)
     at = order.index_select(0, begin.index_select(0, where) + torch.arange(where.shape[0]))
     indices = self._plain.index_select(1, at)

@@ -99,6 +99,8 @@ class SparseTensor(Tensor):
 
     @property
     def nbytes(self) -> int:
+        if self._layout is not COO:
+            return self.numel() * self.element_size()
         raise RuntimeError("nbytes is not defined for sparse tensors.  If you want the size of the constituent tensors, add the nbytes of the "
                            "indices and values.  If you want the size of the  equivalent dense tensor, multiply numel() by element_size()")
 
@@ -132,13 +134,12 @@ class SparseTensor(Tensor):
         kind = "SparseTensorImpl" if self._layout is COO else "SparseCsrTensorImpl"
         raise NotImplementedError(f"Cannot access storage of {kind}")
 
-    storage = untyped_storage = _typed_storage = __dlpack__ = set_ = share_memory_ = _no_storage
+    storage = untyped_storage = _typed_storage = __dlpack__ = set_ = share_memory_ = is_shared = _no_storage
 
-    def data_ptr(self) -> int:
+    def _no_pointer(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
 
-    def tolist(self) -> list:
-        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
+    data_ptr = tolist = apply_ = map_ = _no_pointer
 
     def numpy(self, *, force: bool = False) -> Any:
         raise TypeError(f"can't convert {layout_name(self)} layout tensor to numpy. Use Tensor.to_dense() first.")
@@ -157,9 +158,6 @@ class SparseTensor(Tensor):
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         from .._tensor import _on_device, _parse_to
         device, dtype, _, copy, memory_format = _parse_to(args, kwargs)
-        if args and isinstance(args[0], Tensor) and args[0].layout is not self._layout:
-            raise RuntimeError("to(options) doesn't support converting to a different layout, but got self.layout being "
-                               f"{layout_name(self)} and options.layout set as {layout_name(args[0])}")
         _on_device(device)
         if (dtype is None or dtype == self.dtype) and not copy:
             return self
@@ -169,6 +167,9 @@ class SparseTensor(Tensor):
         return sparse_form("to_dense")(self, dtype, masked_grad=masked_grad)
 
     def type_as(self, other: Tensor) -> Tensor:
+        if other.layout is not self._layout:
+            raise RuntimeError("to(options) doesn't support converting to a different layout, but got self.layout being "
+                               f"{layout_name(self)} and options.layout set as {layout_name(other)}")
         return self.to(other)
 
     def cpu(self, memory_format: Any = None) -> Tensor:
@@ -206,6 +207,11 @@ class SparseTensor(Tensor):
             some = "no values" if not self.numel() else "more than one value"
             raise RuntimeError(f"Boolean value of Tensor with {some} is ambiguous")
         return bool(self.to_dense().item())
+
+    def item(self) -> Any:
+        if self.numel() != 1:
+            raise RuntimeError(f"a Tensor with {self.numel()} elements cannot be converted to Scalar")
+        return self.to_dense().item()
 
     def _number(self) -> Any:
         if self.numel() != 1:
@@ -300,6 +306,9 @@ class SparseTensor(Tensor):
         return self.dim() - 2 - (self._compressed.dim() - 1)
 
     _dimI, _dimV = sparse_dim, dense_dim
+
+    def new(self, *size: Any, **kwargs: Any) -> Tensor:
+        return sparse_form("new_zeros")(self, *size, **kwargs)
 
     def is_coalesced(self) -> bool:
         self._require(COO, "is_coalesced", "sparse coordinate")
