@@ -363,8 +363,11 @@ static Tensor as_type_of(const Tensor& base, DType dtype) {
 }
 
 Node* grad_fn(TensorImpl& t) {
-  if (__builtin_expect(t.base != nullptr, 0) && t.view_version != t.version() && (t.base->requires_grad || t.base->grad_fn) &&
-      t.origin != Origin::NoGrad) {
+  if (__builtin_expect(t.base != nullptr, 0) && t.view_version != t.version() && (t.grad_fn || t.base->requires_grad || t.base->grad_fn)) {
+    FL_CHECK(t.origin != Origin::NoGrad,
+             "A view was created in no_grad mode and its base or another view of its base has been modified inplace with grad mode enabled. Given that "
+             "this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either "
+             "both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked).");
     FL_CHECK(t.origin != Origin::MultiOutput, "Output ", t.output_nr, " of ", t.grad_fn ? spoken_name(*t.grad_fn) : std::string("a function"),
              " is a view and its base or another view of its base has been modified inplace. This view is the output of a function that returns "
              "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the inplace operation by an "
@@ -376,6 +379,7 @@ Node* grad_fn(TensorImpl& t) {
     Call c(ops::as_strided_window, args, 6);
     bool needs[6] = {true, false, false, false, false, false};
     Node* fn = new OpNode(c, needs);
+    if (!base.requires_grad()) drop_edge(fn->edges[0]);  // t was made a leaf itself: its gradient ends here
     fn->add_meta(Tensor::borrow(&t));
     move_retained(t, fn, 0);
     if (t.grad_fn) release_node(t.grad_fn);
@@ -398,7 +402,7 @@ void set_history(const Tensor& t, Node* fn, uint32_t nr) {
 void check_inplace(const Tensor& self, const char* op) {
   if (!thread_state().grad_enabled || !is_differentiable(self.dtype())) return;
   if (self->base) {
-    if (self->origin == Origin::NoGrad && self.requires_grad())
+    if (self->origin == Origin::NoGrad)
       fail(ErrorKind::Runtime,
            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is "
            "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace either both inside the "
@@ -407,7 +411,7 @@ void check_inplace(const Tensor& self, const char* op) {
       fail(ErrorKind::Runtime, "Output ", self->output_nr, " of ", self->grad_fn ? spoken_name(*self->grad_fn) : std::string(op),
            " is a view and is being modified inplace. This view is the output of a function that returns multiple views. Such functions do not "
            "allow the output views to be modified inplace. You should replace the inplace operation by an out-of-place one.");
-    FL_CHECK(!(self->base->requires_grad && !self->base->grad_fn) && !(self->requires_grad && !self->grad_fn), "a view of a leaf Variable that requires grad is being used in an in-place operation.");
+    FL_CHECK(self->base->grad_fn || !self.requires_grad(), "a view of a leaf Variable that requires grad is being used in an in-place operation.");
   }
   FL_CHECK(!(self->requires_grad && !self->grad_fn), "a leaf Variable that requires grad is being used in an in-place operation.");
 }

@@ -145,8 +145,7 @@ Record reshape{{.schema = {"reshape(Tensor(a) self, int[] shape) -> Tensor(a)"},
 Record unsafe_view{{.schema = {"_unsafe_view(Tensor self, int[] size) -> Tensor"},
                     .forward = [](Call& c) {
                       Tensor v = viewed(c.tensor(0), c.ints(1));  // sole owner of its storage: no base to track
-                      v->base->unref();
-                      v->base = nullptr;
+                      if (v->base) std::exchange(v->base, nullptr)->unref();
                       v->origin = Origin::Plain;
                       c.ret(v);
                     },
@@ -160,7 +159,7 @@ Record expand{{.schema = {"expand(Tensor(a) self, int[] size, *, bool implicit=F
                  const Tensor& x = c.tensor(0);
                  IntView want = c.ints(1);
                  int lead = want.n - x.dim();
-                 FL_CHECK(lead >= 0, "expand(", scalar_type_name(x.dtype()), "Tensor{", x.sizes(), "}, size=", want, "): the number of sizes provided (", want.n,
+                 FL_CHECK(lead >= 0, "expand(torch.", scalar_type_name(x.dtype()), "Tensor{", x.sizes(), "}, size=", want, "): the number of sizes provided (", want.n,
                           ") must be greater or equal to the number of dimensions in the tensor (", x.dim(), ")");
                  Dims size(want), strides(want.n);
                  for (int d = 0; d < want.n; ++d) {
@@ -177,7 +176,7 @@ Record expand{{.schema = {"expand(Tensor(a) self, int[] size, *, bool implicit=F
                  }
                  // Leading dimensions of size 1 keep a sensible stride.
                  for (int d = lead - 1; d >= 0; --d)
-                   if (size[d] == 1) strides[d] = d + 1 < want.n ? size[d + 1] * strides[d + 1] : 1;
+                   if (size[d] == 1) strides[d] = d + 1 < want.n ? size[d + 1] * strides[d + 1] : 0;
                  checked_numel(size);
                  c.ret(make_view(x, size, strides, x->offset));
                },

@@ -432,7 +432,11 @@ GETTER(nbytes) { return PyLong_FromLongLong(unwrap(self).numel() * int64_t(item_
 GETTER(false_) { Py_RETURN_FALSE; }
 GETTER(is_cpu) { return PyBool_FromLong(unwrap(self).device().type == DeviceType::CPU); }
 GETTER(requires_grad) { return PyBool_FromLong(unwrap(self).requires_grad()); }
-GETTER(is_leaf) { return PyBool_FromLong(!grad_fn(*unwrap(self).get())); }
+GETTER(is_leaf) {
+  FL_TRY
+  return PyBool_FromLong(!grad_fn(*unwrap(self).get()));
+  FL_CATCH(nullptr)
+}
 GETTER(version) {
   FL_TRY
   FL_CHECK(!unwrap(self)->inference, "Inference tensors do not track version counter.");
@@ -482,9 +486,18 @@ GETTER(T) {
   return wrap(ops::permute(t, IntView(order)));
   FL_CATCH(nullptr)
 }
+// A number has no matrix to transpose: itself, with a warning.
+Tensor number_transposed(const Tensor& t, const char* name) {
+  if (python_hooks.warn) {
+    std::string text = std::string("Tensor.") + name + " is deprecated on 0-D tensors. This function is the identity in these cases.";
+    python_hooks.warn(text.c_str());
+  }
+  return is_complex(t.dtype()) && name[1] == 'H' ? ops::conj(t) : ops::alias(t);
+}
 GETTER(mT) {
   FL_TRY
   const Tensor& t = unwrap(self);
+  if (t.dim() == 0) return wrap(number_transposed(t, "mT"));
   FL_CHECK(t.dim() >= 2, "tensor.mT is only supported on matrices or batches of matrices. Got ", t.dim(), "-D tensor.");
   return wrap(ops::transpose(t, -2, -1));
   FL_CATCH(nullptr)
@@ -500,15 +513,16 @@ GETTER(H) {
 GETTER(mH) {
   FL_TRY
   const Tensor& t = unwrap(self);
+  if (t.dim() == 0) return wrap(number_transposed(t, "mH"));
   FL_CHECK(t.dim() >= 2, "tensor.mH is only supported on matrices or batches of matrices. Got ", t.dim(), "-D tensor.");
   return wrap(ops::conj(ops::transpose(t, -2, -1)));
   FL_CATCH(nullptr)
 }
-int set_requires_grad_flag(const Tensor& t, bool on) {
+int set_requires_grad_flag(const Tensor& t, bool on, const char* kinds = "floating point and complex dtype") {
   if (!on && grad_fn(*t.get())) fail(ErrorKind::Runtime,
                                      "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
                                      "subgraph that doesn't require differentiation use var_no_grad = var.detach().");
-  FL_CHECK(!on || is_differentiable(t.dtype()), "only Tensors of floating point dtype can require gradients");
+  FL_CHECK(!on || is_differentiable(t.dtype()), "only Tensors of ", kinds, " can require gradients");
   FL_CHECK(!(on && t->inference && !thread_state().inference), "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.");
   if (!t->grad_fn) t->requires_grad = on;
   return 0;
@@ -727,7 +741,7 @@ PyObject* m_requires_grad_(PyObject* self, PyObject* const* args, Py_ssize_t n, 
     if (r < 0) return nullptr;
     on = r;
   }
-  set_requires_grad_flag(unwrap(self), on);
+  set_requires_grad_flag(unwrap(self), on, "floating point dtype");
   Py_INCREF(self);
   return self;
   FL_CATCH(nullptr)

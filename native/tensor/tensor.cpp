@@ -419,6 +419,7 @@ Tensor make_view(const Tensor& self, IntView sizes, IntView strides, int64_t off
   t->view_version = t->version();
   const ThreadState& mode = thread_state();
   if (__builtin_expect(!mode.grad_enabled, 0)) t->origin = mode.inference ? Origin::Inference : Origin::NoGrad;
+  else if (self->base) t->origin = self->origin;  // what forbids writes to a window forbids them to its windows
   return t;
 }
 

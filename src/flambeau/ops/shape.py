@@ -95,9 +95,11 @@ def unflatten(self, dim, sizes):
     >>> torch.unflatten(torch.zeros(2, 12), 1, (3, -1)).shape
     torch.Size([2, 3, 4])
     """
-    dim = wrap_dim(dim, self.ndim)
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
+    if self.ndim == 0:
+        raise RuntimeError(f"unflatten got an unexpected error: Dimension specified as {dim} but tensor has no dimensions")
+    dim = wrap_dim(dim, self.ndim)
     size, known = self.shape[dim], math.prod(one for one in sizes if one != -1)
     if sizes.count(-1) > 1:
         raise RuntimeError("unflatten: only one dimension can be inferred")
@@ -105,12 +107,14 @@ def unflatten(self, dim, sizes):
         if known == 0:
             raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
                                f"({size}) in the input tensor")
-        sizes = [size // known if one == -1 else one for one in sizes]
-    if math.prod(sizes) != size:
+        filled = [size // known if one == -1 else one for one in sizes]
+    else:
+        filled = sizes
+    if math.prod(filled) != size:
         raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
                            f"({size}) in the input tensor")
     shape = self.shape
-    return self.view([*shape[:dim], *sizes, *shape[dim + 1:]])
+    return self.view([*shape[:dim], *filled, *shape[dim + 1:]])
 
 
 @operator("rot90(Tensor self, int k=1, int[] dims=[0,1]) -> Tensor", node="Rot90Backward0")
@@ -449,7 +453,9 @@ def adjoint(self):
     tensor([[1, 3],
             [2, 4]])
     """
-    turned = self.transpose(-2, -1)
+    if self.ndim == 1:
+        raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor.")
+    turned = self.transpose(-2, -1) if self.ndim else self.view_as(self)
     return turned.conj() if self.is_complex() else turned
 
 
