@@ -256,6 +256,9 @@ void Backward::run_node(Node* n) {
     if (!executed_.count(n)) return;
   }
   int ne = n->edges.size();
+  bool leads_on = ne == 0;
+  for (int k = 0; k < ne; ++k) leads_on |= bool(n->edges[k]);
+  if (!leads_on) return;
   Tensor few[8];
   std::vector<Tensor> many;
   Tensor* out = few;

@@ -171,7 +171,7 @@ Record where{{.schema = {"where.self(Tensor condition, Tensor self, Tensor other
 static void clamp_forward(Call& c) {
   const Value &lo = c.arg(1), &hi = c.arg(2);
   FL_CHECK(!(lo.is_none() && hi.is_none()), "clamp: At least one of 'min' or 'max' must not be None");
-  FL_CHECK(!is_complex(c.tensor(0).dtype()), "clamp is not supported for complex types");
+  FL_CHECK_KIND(NotImplemented, !is_complex(c.tensor(0).dtype()), "clamp is not supported for complex types");
   if (lo.is_tensor() || hi.is_tensor()) {
     Value in[3] = {c.arg(0), lo, hi};
     if (lo.is_none() || hi.is_none()) return binary(c, lo.is_none() ? cpu::Binary::Minimum : cpu::Binary::Maximum, Kind::Same, in[0], lo.is_none() ? hi : lo);
@@ -213,7 +213,7 @@ Record clamp{{.schema = {"clamp(Tensor self, Scalar? min=None, Scalar? max=None)
               .doc = "Each element limited to [min, max].\n\n>>> torch.clamp(torch.tensor([-1, 0, 5]), 0, 3)\ntensor([0, 0, 3])"}};
 Record clamp_min{{.schema = {"clamp_min(Tensor self, Scalar min) -> Tensor", "clamp_min.Tensor(Tensor self, Tensor min) -> Tensor"},
                   .forward = [](Call& c) {
-                    FL_CHECK(!is_complex(c.tensor(0).dtype()), "clamp is not supported for complex types");
+                    FL_CHECK_KIND(NotImplemented, !is_complex(c.tensor(0).dtype()), "clamp is not supported for complex types");
                     binary(c, cpu::Binary::Maximum, Kind::Same, c.arg(0), c.arg(1));
                   },
                   .gradient = [](Grad& G) {
@@ -228,7 +228,7 @@ Record clamp_min{{.schema = {"clamp_min(Tensor self, Scalar min) -> Tensor", "cl
                   .doc = "Each element raised to at least min."}};
 Record clamp_max{{.schema = {"clamp_max(Tensor self, Scalar max) -> Tensor", "clamp_max.Tensor(Tensor self, Tensor max) -> Tensor"},
                   .forward = [](Call& c) {
-                    FL_CHECK(!is_complex(c.tensor(0).dtype()), "clamp is not supported for complex types");
+                    FL_CHECK_KIND(NotImplemented, !is_complex(c.tensor(0).dtype()), "clamp is not supported for complex types");
                     binary(c, cpu::Binary::Minimum, Kind::Same, c.arg(0), c.arg(1));
                   },
                   .gradient = [](Grad& G) {

@@ -102,7 +102,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
       FL_CHECK_KIND(Index, p.view.dim() > 0, "slice() cannot be applied to a 0-dim tensor.");
       int64_t size = p.view.size(dim), step = slice_part(s->step, 1);
       int64_t start = slice_part(s->start, 0), stop = slice_part(s->stop, size);
-      p.view = ops::slice(p.view, dim, start, stop, step);
+      if (start != 0 || stop < size || step != 1) p.view = ops::slice(p.view, dim, start, stop, step);
       ++dim;
     } else if (o == Py_Ellipsis) {
       if (!seen_ellipsis) dim += self.dim() - consumed;
