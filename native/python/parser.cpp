@@ -617,6 +617,24 @@ void preset_out(Call& c, PyObject* out, const Schema& s) {
   }
 }
 
+// A call in an order of early PyTorch, made in today's; null without an error where it is none.
+PyObject* former_call(PyObject* self, PyObject* const* args, Py_ssize_t npos, PyObject* kw) {
+  Operator* op = reinterpret_cast<Operator*>(self);
+  if (npos < 3 || !(std::strncmp(op->name, "add", 3) == 0 || std::strncmp(op->name, "sub", 3) == 0 || std::strncmp(op->name, "baddbmm", 7) == 0)) return nullptr;
+  Ptr module(PyImport_ImportModule("flambeau._former_calls"));
+  Ptr given(PyTuple_New(npos)), named(PyDict_New());
+  if (!module || !given || !named) raise_python();
+  for (Py_ssize_t k = 0; k < npos; ++k) PyTuple_SET_ITEM(given.get(), k, Py_NewRef(args[k]));
+  for (Py_ssize_t k = 0; k < (kw ? PyTuple_GET_SIZE(kw) : 0); ++k)
+    if (PyDict_SetItem(named.get(), PyTuple_GET_ITEM(kw, k), args[npos + k]) < 0) raise_python();
+  Ptr now(PyObject_CallMethod(module.get(), "rewrite", "siOO", op->name, int(op->method_only), given.get(), named.get()));
+  if (!now) raise_python();
+  if (now.get() == Py_None) return nullptr;
+  PyObject* result = PyObject_Call(self, PyTuple_GET_ITEM(now.get(), 0), PyTuple_GET_ITEM(now.get(), 1));
+  if (!result) raise_python();
+  return result;
+}
+
 PyObject* operator_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kw) {
   FL_TRY
   Operator* op = reinterpret_cast<Operator*>(self);
@@ -657,6 +675,7 @@ PyObject* operator_call(PyObject* self, PyObject* const* args, size_t nargsf, Py
   if (torch_function_enabled)
     for (Py_ssize_t k = 0; k < npos + (kw ? PyTuple_GET_SIZE(kw) : 0); ++k)
       if (!is_tensor(args[k]) && overrides(Py_TYPE(args[k]))) return call_torch_function(self, args, npos, kw);
+  if (PyObject* result = former_call(self, args, npos, kw)) return result;
   std::vector<Schema*> schemas;
   for (const Overload& o : *op->overloads) schemas.push_back(o.schema);
   misfit_error(op->name, schemas, first, args, npos, kw, op->method_only);

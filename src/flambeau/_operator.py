@@ -171,6 +171,11 @@ class Operator:
                 return function, signature.bind(args, kwargs, method, self.public_name), signature
             except Mismatch as mismatch:
                 reason = str(mismatch)
+        if self.public_name.startswith("add"):
+            from ._former_calls import rewrite
+            former = rewrite(self.public_name, method, args, kwargs)
+            if former is not None:
+                return self.bind(*former, method)
         if len(self.overloads) == 1:
             raise TypeError(reason)
         got = [type(value).__name__ for value in args[1 if method else 0:]]
