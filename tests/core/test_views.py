@@ -584,3 +584,30 @@ VERSIONS_ERRORS = [
 
 def test_versions_errors():
     check_errors(VERSIONS_ERRORS)
+
+
+WINDOWS_WHOSE_BASE_CHANGED = [
+    ("x = torch.ones(3, requires_grad=True); a, b, c = x.unbind(); torch.set_grad_enabled(False); a.add_(1); b",
+     "tensor(1., grad_fn=<Invalid>)"),
+    ("x = torch.ones(3, requires_grad=True); a, b, c = x.unbind(); torch.set_grad_enabled(False); a.add_(1); a",
+     "tensor(2., grad_fn=<Invalid>)"),
+    ("x = torch.ones(3); a, b, c = x.unbind(); a.add_(1); b.add_(1), x", "(tensor(2.), tensor([2., 2., 1.]))"),
+    ("x = torch.ones(3); a, b, c = x.unbind(); w = torch.ones(3, requires_grad=True); x.mul_(w); a",
+     "tensor(1., grad_fn=<Invalid>)"),
+    ("x = torch.ones(3); torch.set_grad_enabled(False); v = x[:2]; torch.set_grad_enabled(True); v.add_(1), x",
+     "(tensor([2., 2.]), tensor([2., 2., 1.]))"),
+]
+
+
+def test_windows_whose_base_changed():
+    check_values(WINDOWS_WHOSE_BASE_CHANGED)
+
+
+WINDOWS_WHOSE_BASE_CHANGED_ERRORS = [
+    ("x = torch.ones(3); a, b, c = x.unbind(); w = torch.ones((), requires_grad=True); a.mul_(w)",
+     RuntimeError, ". This view is the output of a function that returns multiple views. Such"),
+]
+
+
+def test_windows_whose_base_changed_errors():
+    check_errors(WINDOWS_WHOSE_BASE_CHANGED_ERRORS)
