@@ -144,3 +144,17 @@ def test_names_that_libraries_reach_for():
     assert torch._dynamo.config.cache_size_limit == before
     choose = torch._jit_internal.boolean_dispatch("flag", 1, False, lambda x, flag=False: "yes", lambda x, flag=False: "no", "m", "f")
     assert [choose(0), choose(0, True), choose(0, flag=True)] == ["no", "yes", "yes"]
+
+
+def test_control_flow_as_operators():
+    from flambeau._higher_order_ops import associative_scan, scan
+
+    x = torch.arange(1.0, 7.0).view(2, 3)
+    assert torch.cond(x.sum() > 0, lambda v: v + 1, lambda v: v - 1, (x,))[0, 0] == 2
+    assert torch.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, v * 2), (0, x))[1][0, 0] == 8
+    carry, sums = scan(lambda c, v: (c + v, c + v), torch.zeros(3), x)
+    assert carry.tolist() == [5, 7, 9] and sums.tolist() == [[1, 2, 3], [5, 7, 9]]
+    for mode in ("pointwise", "generic"):
+        found = associative_scan(lambda a, b: (a[0] * b[0], b[0] * a[1] + b[1]), (x, x), 1, combine_mode=mode)[1]
+        assert found.tolist() == [[1, 4, 15], [4, 25, 156]]
+        assert associative_scan(torch.add, x, 1, reverse=True, combine_mode=mode).tolist() == [[6, 5, 3], [15, 11, 6]]

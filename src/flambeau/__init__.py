@@ -48,7 +48,7 @@ _LAZY_MODULES = frozenset((
 # Names whose modules load when they are first named.
 _LAZY_NAMES = {
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "autocast": "amp.autocast_mode", "compile": "compiler",
-    "vmap": "func", "PyTorchFileReader": "_archive",
+    "vmap": "func", "PyTorchFileReader": "_archive", "cond": "_higher_order_ops", "while_loop": "_higher_order_ops",
     **dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all",
                      "_check_tensor_all_with", "_check_type", "_check_value", "_check_with"), "_checks"),
     **dict.fromkeys(("enable_grad", "inference_mode", "no_grad", "set_grad_enabled"), "autograd.grad_mode"),

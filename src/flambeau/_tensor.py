@@ -26,7 +26,6 @@ __all__ = [
     "set_float32_matmul_precision", "get_float32_matmul_precision", "set_flush_denormal", "set_warn_always", "is_warn_always_enabled", "result_type",
     "show_config", "memory_stats", "empty_cache", "is_inference", "is_same_size", "sym_int", "sym_float", "sym_max", "sym_min", "sym_not",
     "is_conj", "is_neg", "is_distributed", "resolve_conj", "resolve_neg", "where", "nonzero", "fill", "SymInt", "SymFloat", "SymBool", "compiled_with_cxx11_abi",
-    "_assert",
 ]
 
 
@@ -253,11 +252,6 @@ def typename(obj: Any) -> str:
 def result_type(tensor1: Any, tensor2: Any) -> Any:
     """The dtype of an operation between two tensors or numbers."""
     return _C.result_type(tensor1, tensor2)
-
-
-def _assert(condition: Any, message: str) -> None:
-    """An assertion that may be traced."""
-    assert condition, message
 
 
 # ---------------------------------------------------------------------------------------------------- selection with several forms
