@@ -105,6 +105,9 @@ def test_run_code_and_errors(tmp_path):
     assert result.stdout == "torch\n", result.stderr
     result = python("-m", "flambeau.run", "-c", "import importlib.metadata as m, torch; print(m.version('torch') == torch.__version__)")
     assert result.stdout == "True\n", result.stderr
+    result = python("-m", "flambeau.run", "-c", "import sys, torch.utils.data, torch.nn; print(torch.utils.data.sampler.Sampler is "
+                    "torch.utils.data.Sampler, sys.modules['torch.nn'] is sys.modules['flambeau.nn'])")
+    assert result.stdout == "True True\n", result.stderr
     result = python("-m", "flambeau.run", "-c", "import torch.no_such_module")
     assert result.returncode == 1 and "No module named 'torch.no_such_module'" in result.stderr
     assert python("-m", "flambeau.run", str(tmp_path / "none.py")).returncode == 2

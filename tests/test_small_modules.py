@@ -158,3 +158,22 @@ def test_control_flow_as_operators():
         found = associative_scan(lambda a, b: (a[0] * b[0], b[0] * a[1] + b[1]), (x, x), 1, combine_mode=mode)[1]
         assert found.tolist() == [[1, 4, 15], [4, 25, 156]]
         assert associative_scan(torch.add, x, 1, reverse=True, combine_mode=mode).tolist() == [[6, 5, 3], [15, 11, 6]]
+
+
+def test_flops_are_counted_forward_and_backward():
+    from flambeau.utils.flop_counter import FlopCounterMode
+
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8 * 6 * 6, 10))
+    with FlopCounterMode(display=False) as counter:
+        model(torch.randn(2, 3, 8, 8)).sum().backward()
+    assert counter.get_total_flops() == 96768
+    assert counter.get_flop_counts()["Sequential.3"] == {"addmm": 34560} and "Sequential.0" in counter.get_table()
+
+
+def test_script_types_and_internal_operators():
+    assert torch.TensorType.get() == torch.TensorType() and str(torch.ListType(torch.IntType.get())) == "List[int]"
+    x = torch.arange(6).view(2, 3)
+    aten = torch.ops.aten
+    assert aten.slice.Tensor(x, 1, 1).tolist() == [[1, 2], [4, 5]] and aten.index.Tensor(x, [None, torch.tensor([0])]).tolist() == [[0], [3]]
+    assert aten._to_copy.default(x, dtype=torch.float32).dtype == torch.float32
+    assert not torch._subclasses.fake_tensor.is_fake(x)

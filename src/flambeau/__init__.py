@@ -44,11 +44,15 @@ _LAZY_MODULES = frozenset((
     "functional", "futures", "fx", "hub", "jit", "library", "linalg", "masked", "mps", "multiprocessing", "nn", "onnx", "optim", "overrides",
     "profiler", "quantization", "random", "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "types",
     "utils", "version", "vision", "xpu", "_utils", "_jit_internal", "_VF", "__future__", "_dynamo", "export", "mtia", "_tensor_str", "__config__",
+    "_subclasses", "_higher_order_ops",
 ))
 # Names whose modules load when they are first named.
 _LAZY_NAMES = {
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "autocast": "amp.autocast_mode", "compile": "compiler",
     "vmap": "func", "PyTorchFileReader": "_archive", "cond": "_higher_order_ops", "while_loop": "_higher_order_ops",
+    **dict.fromkeys(("AnyType", "BoolType", "DictType", "FloatType", "IntType", "ListType", "NoneType", "OptionalType", "StringType",
+                     "TensorType", "TupleType"), "jit._types"),
+    **dict.fromkeys(("ScriptFunction", "ScriptModule"), "jit"),
     **dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all",
                      "_check_tensor_all_with", "_check_type", "_check_value", "_check_with"), "_checks"),
     **dict.fromkeys(("enable_grad", "inference_mode", "no_grad", "set_grad_enabled"), "autograd.grad_mode"),

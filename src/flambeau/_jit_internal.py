@@ -4,22 +4,12 @@ from __future__ import annotations
 import typing
 from typing import Any, Callable, Dict, Final, List, Optional, Tuple, Union  # noqa: F401, UP035  # programs import them from here
 
-from flambeau.jit import export, ignore, is_scripting, unused  # noqa: F401
+from flambeau.jit import _overload, _overload_method, export, ignore, is_scripting, unused  # noqa: F401
 
 __all__ = ["BroadcastingList1", "BroadcastingList2", "BroadcastingList3", "boolean_dispatch"]
 
 BroadcastingList1 = BroadcastingList2 = BroadcastingList3 = typing.List  # noqa: UP006
 FunctionModifiers = type("FunctionModifiers", (), {"UNUSED": "unused", "IGNORE": "ignore", "EXPORT": "export", "DEFAULT": "default"})
-
-
-def _overload(fn: Callable) -> Callable:
-    """fn: the overloads of a scripted function are hints."""
-    return fn
-
-
-def _overload_method(fn: Callable) -> Callable:
-    """fn."""
-    return fn
 
 
 def _copy_to_script_wrapper(fn: Callable) -> Callable:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from urllib.parse import urlparse
 
 import flambeau as torch
 
@@ -134,7 +135,6 @@ def load_state_dict_from_url(url: str, model_dir: str | None = None, map_locatio
 
     check_hash: the name must hold the beginning of the file's SHA-256, as in model-5c106cde.pth.
     """
-    from urllib.parse import urlparse
     if model_dir is None:
         model_dir = os.path.join(get_dir(), "checkpoints")
     os.makedirs(model_dir, exist_ok=True)

@@ -73,6 +73,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         ours = _target(fullname)
         if ours is None or self._module(ours) is None:
             return None
+        # a module under the name by now would make the import system take that one's spec and run it again
+        sys.modules.pop(fullname, None)
         return importlib.machinery.ModuleSpec(fullname, self)
 
     @staticmethod

@@ -9,7 +9,7 @@ from flambeau.distributed.distributed_c10d import *  # noqa: F403
 
 __all__ = ["FileStore", "HashStore", "PrefixStore", "Store", "TCPStore", *distributed_c10d.__all__]
 
-_MODULES = frozenset(("algorithms", "checkpoint", "constants", "device_mesh", "fsdp", "nn", "optim", "tensor", "_functional_collectives"))
+_MODULES = frozenset(("algorithms", "checkpoint", "constants", "device_mesh", "fsdp", "nn", "optim", "rpc", "tensor", "_functional_collectives"))
 _MESH = ("DeviceMesh", "init_device_mesh")
 
 

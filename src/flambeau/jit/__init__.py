@@ -48,6 +48,14 @@ class Attribute:
         return value
 
 
+def _overload(fn: Any) -> Any:
+    """fn: the overloads of a scripted function are hints."""
+    return fn
+
+
+_overload_method = _overload
+
+
 def is_scripting() -> bool:
     """False: scripted programs run as Python.
 

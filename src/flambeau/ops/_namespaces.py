@@ -12,8 +12,31 @@ if TYPE_CHECKING:
 _PREFIXES = ("linalg", "fft", "special")
 
 
+def _to_copy(self: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool | None = None,
+             non_blocking: bool = False, memory_format: Any = None) -> Any:
+    return self.to(device=device, dtype=dtype, copy=True, memory_format=memory_format or torch.preserve_format)
+
+
+def _slice(self: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    return self[(slice(None),) * (dim % self.dim()) + (slice(start, end, step),)]
+
+
+def _sparse_only(*args: Any, **kwargs: Any) -> Any:
+    raise NotImplementedError("torch.ops.aten: sparse kernels are not callable by their internal names; use torch.sparse.mm")
+
+
+# Operators that have no other name.
+_INTERNAL: dict[str, Callable] = {"_to_copy": _to_copy, "slice": _slice, "alias": lambda self: self[...],
+                                  "index": lambda self, indices: self[tuple(slice(None) if i is None else i for i in indices)],
+                                  "_pin_memory": lambda self, device=None: self.pin_memory(),
+                                  "sym_size": lambda self, dim=None: self.size() if dim is None else self.size(dim),
+                                  "_sparse_addmm": _sparse_only, "_sparse_mm_reduce_impl": _sparse_only}
+
+
 def _builtin(name: str) -> Callable | None:
     """The function or method that computes an aten operator."""
+    if name in _INTERNAL:
+        return _INTERNAL[name]
     places = [torch._C._functions, torch._C._nn, torch.Tensor]
     for place in places:
         found = place.get(name) if isinstance(place, dict) else getattr(place, name, None)

@@ -1,13 +1,25 @@
 """Optimisers and learning-rate schedules: `torch.optim`.
 
-The most used optimisers are loaded with the package, the others when they are first named.
+The classes are all here at once, for libraries look through the module's names; schedules load when they are first named.
 """
 from __future__ import annotations
 
-from .optimizer import Optimizer
-from .sgd import SGD
+from ._adafactor import Adafactor
+from ._muon import Muon
+from .adadelta import Adadelta
+from .adagrad import Adagrad
 from .adam import Adam
+from .adamax import Adamax
 from .adamw import AdamW
+from .asgd import ASGD
+from .lbfgs import LBFGS
+from .nadam import NAdam
+from .optimizer import Optimizer
+from .radam import RAdam
+from .rmsprop import RMSprop
+from .rprop import Rprop
+from .sgd import SGD
+from .sparse_adam import SparseAdam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,23 +28,15 @@ if TYPE_CHECKING:
 __all__ = ["ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Muon", "NAdam",
            "Optimizer", "RAdam", "RMSprop", "Rprop", "SGD", "SparseAdam", "lr_scheduler", "swa_utils"]
 
-_LAZY = {"ASGD": "asgd", "Adadelta": "adadelta", "Adafactor": "_adafactor", "Adagrad": "adagrad", "Adamax": "adamax",
-         "LBFGS": "lbfgs", "Muon": "_muon", "NAdam": "nadam", "RAdam": "radam", "RMSprop": "rmsprop",
-         "Rprop": "rprop", "SparseAdam": "sparse_adam"}
-_MODULES = {*_LAZY.values(), "lr_scheduler", "swa_utils"}
+_MODULES = ("lr_scheduler", "swa_utils")
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module
+    if name in _MODULES:
+        from importlib import import_module
 
-    if name in _LAZY:
-        value = getattr(import_module("." + _LAZY[name], __name__), name)
-    elif name in _MODULES:
-        value = import_module("." + name, __name__)
-    else:
-        raise AttributeError(f"module 'torch.optim' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+        return import_module("." + name, __name__)
+    raise AttributeError(f"module '{__name__}' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
