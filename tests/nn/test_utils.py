@@ -178,3 +178,10 @@ def test_causal_bias():
     attend = torch.nn.functional.scaled_dot_product_attention
     with sdpa_kernel([SDPBackend.MATH]):
         assert torch.allclose(attend(q, k, k, causal_lower_right(2, 3)), attend(q, k, k, mask), atol=1e-6)
+
+
+def test_importing_a_file_keeps_the_function_of_its_name():
+    import flambeau.nn.utils.spectral_norm
+    import flambeau.nn.utils.weight_norm  # noqa: F401
+
+    assert callable(torch.nn.utils.spectral_norm) and callable(torch.nn.utils.weight_norm)
