@@ -206,13 +206,11 @@ def _contents(tensor: Any, indent: int) -> str:
     return _render(values, shape, cut, indent, formatter)
 
 
-def _join(prefix: str, text: str, suffixes: list[str], apart: bool = False) -> str:
-    """prefix + text + suffixes + ')', a suffix starting a new line where it would pass the line width (apart: the first does)."""
 _tensor_str = _contents  # the name that libraries know
 
 
-def _join(prefix: str, text: str, suffixes: list[str]) -> str:
-    """prefix + text + suffixes + ')', a suffix starting a new line where it would pass the line width."""
+def _join(prefix: str, text: str, suffixes: list[str], apart: bool = False) -> str:
+    """prefix + text + suffixes + ')', a suffix starting a new line where it would pass the line width (apart: the first does)."""
     parts = [prefix + text]
     column = len(parts[0]) - parts[0].rfind("\n") + 1
     for suffix in suffixes:
