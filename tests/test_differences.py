@@ -90,6 +90,12 @@ def test_traced_functions_keep_their_branches():
     assert f(-torch.ones(2)).tolist() == [-2.0, -2.0]
 
 
+def test_sparse_tensors_are_a_subclass():
+    x = torch.eye(2).to_sparse()
+    assert isinstance(x, torch.Tensor) and x.is_sparse and x.layout == torch.sparse_coo
+    assert type(x) is not torch.Tensor and type(x).__name__ == "SparseTensor"
+
+
 def test_sizes_are_integers():
     x = torch.zeros(2, 3)
     assert type(x.size(0)) is int and not isinstance(x.size(0), torch.SymInt)

@@ -154,6 +154,11 @@ def test_matrix_products():
         torch.mm(x, D)
 
 
+def test_autocast_narrows_products():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.sparse.mm(_x(), E).dtype is torch.bfloat16
+
+
 def test_wide_products_agree_with_dense():
     torch.manual_seed(0)
     for n in (1, 5, 16, 17, 64, 100):

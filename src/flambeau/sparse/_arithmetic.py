@@ -4,7 +4,7 @@ from __future__ import annotations
 import flambeau as torch
 
 from ._coordinates import coalesce, flat, unflat
-from ._masking import find, take
+from ._masking import lookup, take
 from ._tensor import COO, STRIDED, TABLE, SparseTensor, bare, coo, elements, handles, layout_name, like, replace, unsupported, writable
 
 TYPE_CHECKING = False
@@ -161,7 +161,10 @@ def _inplace(name: str, function: Callable) -> None:
         if not torch.can_cast(result.dtype, self.dtype):
             from .._operator import dtype_name
             raise RuntimeError(f"result type {dtype_name(result.dtype)} can't be cast to the desired output type {dtype_name(self.dtype)}")
-        return replace(self, result.to(self.dtype))
+        result = result.to(self.dtype)
+        if name == "mul" and not isinstance(other, SparseTensor):
+            result._coalesced = result._nnz() < 2  # as PyTorch has it
+        return replace(self, result)
     TABLE[name + "_"] = form
 
 
@@ -197,19 +200,22 @@ def _mul(a: Any, b: Any) -> Tensor:
         raise RuntimeError("mul(sparse, sparse): expected tensors with the same number of sparse dimensions")
     if b._coalesced and not a._coalesced:
         a, b = b, a
+    indices, values = b._plain, elements(b)
+    if not a._nnz() or not b._nnz():
+        return coo(indices[:, :0], elements(a)[:0] * values[:0], a.shape, True, "Mul")
     a = coalesce(a)
     size = a.shape[:a._plain.shape[0]]
-    keys, wanted = flat(a._plain, size), flat(b._plain, size)
-    at, found = _positions(keys, wanted) if b._coalesced else find(keys, wanted)
-    indices, values = b._plain, elements(b)
+    if not b._coalesced:  # repeated elements all stay, multiplied by zero where a has nothing
+        return coo(indices, lookup(a, indices) * values + 0, a.shape, False, "Mul")
+    at, found = _positions(flat(a._plain, size), flat(indices, size))
     if not bool(found.all()):
         kept = found.nonzero().squeeze(1)
         at, indices, values = at.index_select(0, kept), indices.index_select(1, kept), values.index_select(0, kept)
-    return coo(indices, elements(a).index_select(0, at) * values, a.shape, b._coalesced, "Mul")
+    return coo(indices, elements(a).index_select(0, at) * values + 0, a.shape, True, "Mul")  # no negative zeros
 
 
 def _positions(keys: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """find, where both lists are sorted."""
+    """Where each wanted number is in keys, and whether it is there; both lists are sorted."""
     union, at_keys, at_wanted = _merge_walk(keys, wanted)
     position = torch.full((union.shape[0],), -1)
     position[at_keys] = torch.arange(keys.shape[0])
@@ -221,9 +227,8 @@ def _mul_compressed(a: SparseTensor, b: SparseTensor) -> SparseTensor:
     if a._layout is b._layout and _one_pattern(a, b):
         return like(a, elements(a) * elements(b))
     layout = a._layout if a._layout is not COO else b._layout
-    from ._compressed import coordinates, from_coo
-    first, second = (x if x._layout is COO else coo(coordinates(x), elements(x), x.shape) for x in (a, b))
-    return from_coo(coalesce(_mul(first, second)), layout)
+    from ._compressed import from_coo, to_coo
+    return from_coo(_mul(coalesce(to_coo(a)), coalesce(to_coo(b))), layout)
 
 
 @handles("div", "divide", "__truediv__", "true_divide")

@@ -65,7 +65,8 @@ def from_coo(x: SparseTensor, layout: Any, blocksize: Any = None) -> SparseTenso
         raise RuntimeError(f"to_sparse_{_suffix(layout)}: conversion from Sparse to {_name(layout)} for input tensors with sparse_dim()!=2 "
                            "is not supported")
     if layout in BLOCKED:
-        return dense_to_blocks(x.to_dense(), layout, blocksize)
+        stored = coo(x._plain, torch.ones(x._nnz(), dtype=torch.bool), x.shape).to_dense()
+        return dense_to_blocks(x.to_dense(), layout, blocksize, stored)
     if layout is CSR:
         x = coalesce(x)
         return assemble(CSR, compress(x._plain[0], x.shape[0]), x._plain[1], elements(x), x.shape, node="ToSparse")
@@ -96,8 +97,8 @@ def blocks_of(dense: Tensor, pattern: SparseTensor) -> Tensor:
     return split_blocks(dense, *pattern._elements.shape[1:3])[rows, columns]
 
 
-def dense_to_blocks(dense: Tensor, layout: Any, blocksize: Any) -> SparseTensor:
-    """A strided matrix as blocks that hold something."""
+def dense_to_blocks(dense: Tensor, layout: Any, blocksize: Any, stored: Tensor | None = None) -> SparseTensor:
+    """A strided matrix as blocks that hold something: what stored says, or what is not zero."""
     suffix = _suffix(layout)
     if blocksize is None:
         raise TypeError(f'to_sparse_{suffix}() missing 1 required positional arguments: "blocksize"')
@@ -108,7 +109,7 @@ def dense_to_blocks(dense: Tensor, layout: Any, blocksize: Any) -> SparseTensor:
         raise RuntimeError(f"dense_to_sparse_{suffix}: tensor sparse size ({dense.shape[0]},{dense.shape[1]}) must be divisible by given blocksize "
                            f"({high},{wide})")
     blocks = split_blocks(dense, high, wide)
-    full = (blocks.detach() != 0).flatten(2).any(2)
+    full = (blocks.detach() != 0 if stored is None else split_blocks(stored, high, wide)).flatten(2).any(2)
     places = full.nonzero().t() if layout is BSR else full.t().nonzero().t().flip(0)
     values = blocks[places[0], places[1]]
     main, other = (places[0], places[1]) if layout is BSR else (places[1], places[0])

@@ -39,6 +39,12 @@ def times_dense(rows: Tensor, columns: Tensor, values: Tensor, dense: Tensor, m:
     return torch.zeros((m, dense.shape[1]), dtype=values.dtype).index_add(0, rows, values.unsqueeze(1) * dense.index_select(0, columns))
 
 
+def lowered(*factors: Tensor) -> tuple[Tensor, ...]:
+    """Factors in the narrow dtype of autocast, where it is on."""
+    on, dtype = torch._C._get_autocast()
+    return tuple([x.to(dtype) if x.dtype is torch.float32 else x for x in factors]) if on else factors
+
+
 def _check(a: Tensor, b: Tensor) -> None:
     dims = [x.sparse_dim() if isinstance(x, SparseTensor) else x.dim() for x in (a, b)]
     if dims != [2, 2]:
@@ -55,6 +61,7 @@ def _check(a: Tensor, b: Tensor) -> None:
 @handles("mm", "spmm", "dsmm")
 def mm(a: Tensor, b: Tensor, *, out: Any = None) -> Tensor:
     """torch.mm: as torch.sparse.mm, but the gradient of a sparse leaf is strided."""
+    a, b = lowered(a, b)
     if isinstance(a, SparseTensor) and not isinstance(b, SparseTensor) and a.requires_grad and a.is_leaf and torch.is_grad_enabled():
         _check(a, b)
         from ._passing import Mm
@@ -66,6 +73,7 @@ def mm(a: Tensor, b: Tensor, *, out: Any = None) -> Tensor:
 @handles("_sparse_mm")
 def sparse_mm(a: Tensor, b: Tensor, *, out: Any = None) -> Tensor:
     """The product of two matrices: strided if one factor is, sparse otherwise."""
+    a, b = lowered(a, b)
     _check(a, b)
     if not isinstance(b, SparseTensor):
         rows, columns, values, ordered = triples(a)

@@ -64,6 +64,8 @@ def total(self: SparseTensor, dim: Any = None, keepdim: bool = False, *, dtype: 
 @handles("_sparse_sum")
 def sparse_sum(self: SparseTensor, dim: Any = None, dtype: Any = None) -> Tensor:
     """torch.sparse.sum: gradients have the tensor's own pattern."""
+    if dim is not None and dtype is None and self._layout is COO and len(wrapped(self, dim)) < self.sparse_dim():
+        dtype = self.dtype
     if dim is None:
         result = elements(self).sum(dtype=dtype)
         return torch._C._name_node(result, "SumBackward0") if result.grad_fn is not None else result

@@ -56,7 +56,7 @@ def permute_plain(x: SparseTensor, order: list[int]) -> SparseTensor:
         values = values.permute(0, *[d - sparse_dim + 1 for d in order[sparse_dim:]])
     same = order[:sparse_dim] == list(range(sparse_dim))
     indices = x._plain if same else x._plain[order[:sparse_dim]]
-    return bare(COO, None, indices, values, [x.shape[d] for d in order], x._coalesced and (same or x._nnz() < 2))
+    return bare(COO, None, indices, values, [x.shape[d] for d in order], x._coalesced and same or not x._nnz())
 
 
 @handles("transpose", "swapaxes", "swapdims")
@@ -110,10 +110,10 @@ def unsqueeze(self: SparseTensor, dim: int) -> SparseTensor:
     dim = wrap(self, dim, 1)
     size = [*self.shape[:dim], 1, *self.shape[dim:]]
     if dim > self.sparse_dim():
-        return coo(self._plain, elements(self).unsqueeze(dim - self.sparse_dim() + 1), size, self._coalesced, "Unsqueeze")
+        return coo(self._plain, elements(self).unsqueeze(dim - self.sparse_dim() + 1), size, False, "Unsqueeze")
     zeros = self._plain.new_zeros((1, self._nnz()))
     indices = torch.cat((self._plain[:dim], zeros, self._plain[dim:]))
-    return coo(indices, elements(self), size, self._nnz() < 2, "Unsqueeze")
+    return coo(indices, elements(self), size, False, "Unsqueeze")
 
 
 @handles("reshape", "flatten", "reshape_as", "unflatten")
@@ -151,13 +151,13 @@ def select(self: SparseTensor, dim: int, index: int) -> Tensor:
     sparse_dim = self.sparse_dim()
     if dim >= sparse_dim:
         size = [*self.shape[:dim], *self.shape[dim + 1:]]
-        return coo(self._plain, elements(self).select(dim - sparse_dim + 1, index), size, self._coalesced, "Select")
+        return coo(self._plain, elements(self).select(dim - sparse_dim + 1, index), size, False, "Select")
     at = (self._plain[dim] == index).nonzero().squeeze(1)
     values = elements(self).index_select(0, at)
     if sparse_dim == 1:
         return values.sum(0) if values.dtype is not torch.bool else values.any(0)
     indices = torch.cat((self._plain[:dim], self._plain[dim + 1:])).index_select(1, at)
-    return coo(indices, values, [*self.shape[:dim], *self.shape[dim + 1:]], self._coalesced, "Select")
+    return coo(indices, values, [*self.shape[:dim], *self.shape[dim + 1:]], False, "Select")
 
 
 @handles("__getitem__")
@@ -207,7 +207,7 @@ def index_select(self: SparseTensor, dim: int, index: Tensor) -> SparseTensor:
     index = torch.where(index < 0, index + n, index)
     size = [*self.shape[:dim], index.shape[0], *self.shape[dim + 1:]]
     if dim >= self.sparse_dim():
-        return coo(self._plain, elements(self).index_select(dim - self.sparse_dim() + 1, index), size, self._coalesced, "IndexSelect")
+        return coo(self._plain, elements(self).index_select(dim - self.sparse_dim() + 1, index), size, False, "IndexSelect")
     places = self._plain[dim]
     order = torch.argsort(places, stable=True)
     count = torch.bincount(places, minlength=n)
@@ -217,7 +217,7 @@ def index_select(self: SparseTensor, dim: int, index: Tensor) -> SparseTensor:
     at = order.index_select(0, begin.index_select(0, where) + torch.arange(where.shape[0]))
     indices = self._plain.index_select(1, at)
     indices[dim] = where
-    return coo(indices, elements(self).index_select(0, at), size, at.shape[0] < 2, "IndexSelect")
+    return coo(indices, elements(self).index_select(0, at), size, False, "IndexSelect")
 
 
 @handles("narrow_copy")
@@ -229,12 +229,13 @@ def narrow_copy(self: SparseTensor, dim: int, start: int, length: int) -> Sparse
         raise RuntimeError(f"Invalid range to narrow. range(start, start+length) must be a subset of range(0, {n}).")
     size = [*self.shape[:dim], length, *self.shape[dim + 1:]]
     if dim >= self.sparse_dim():
-        return coo(self._plain, elements(self).narrow(dim - self.sparse_dim() + 1, start, length), size, self._coalesced, "NarrowCopy")
+        part = elements(self).narrow(dim - self.sparse_dim() + 1, start, length)
+        return assemble(COO, None, self._plain, part, size, self._coalesced, "NarrowCopy")
     places = self._plain[dim]
     at = ((places >= start) & (places < start + length)).nonzero().squeeze(1)
     indices = self._plain.index_select(1, at)
     indices[dim] -= start
-    return coo(indices, elements(self).index_select(0, at), size, self._coalesced, "NarrowCopy")
+    return assemble(COO, None, indices, elements(self).index_select(0, at), size, self._coalesced, "NarrowCopy")
 
 
 @handles("unbind")

@@ -372,8 +372,8 @@ def assemble(layout: Any, compressed: Any, plain: Tensor, values: Tensor, size: 
 
 
 def coo(indices: Tensor, values: Tensor, size: Any, coalesced: bool = False, node: str = "SparseCooTensorWithDimsAndTensors") -> SparseTensor:
-    """A COO tensor of parts that fit."""
-    return assemble(COO, None, indices, values, size, coalesced, node)
+    """A COO tensor of parts that fit; with fewer than two elements it is coalesced."""
+    return assemble(COO, None, indices, values, size, coalesced or indices.shape[1] < 2, node)
 
 
 def like(x: SparseTensor, values: Tensor, node: str = "") -> SparseTensor:
