@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "autograd/node.h"
+#include "memory/backend.h"
 #include "ops/ops.h"
 #include "tensor/iterator.h"
 #include "tensor/promote.h"
@@ -33,6 +34,19 @@ Tensor fit(Tensor g, IntView sizes, DType dtype, const Node& from, int index) {
     if (g.dtype() != dtype) g = ops::to_dtype(g, dtype);
   }
   return g;
+}
+
+// A native node works where its gradients are; what a node in Python makes is its own affair.
+void apply_on_device(Node& n, const Tensor* grads, int count, Tensor* out) {
+  Device device = thread_state().device;
+  for (int k = 0; k < count && !n.python(); ++k)
+    if (grads[k].defined()) {
+      device = grads[k].device();
+      break;
+    }
+  if (n.python()) return n.apply(grads, out);
+  DeviceScope scope(device);
+  n.apply(grads, out);
 }
 
 void accumulate_into(Tensor& slot, Tensor g) {
@@ -272,7 +286,8 @@ void Backward::run_node(Node* n) {
     for (int k = 0; k < grads.n; ++k)
       if (__builtin_expect(grads[k].defined() && grads[k]->sparse, 0)) grads[k] = sparse_call("dense", grads[k]);
   try {
-    n->apply(grads.data, out);
+    if (__builtin_expect(devices_in_use, 0)) apply_on_device(*n, grads.data, grads.n, out);
+    else n->apply(grads.data, out);
   } catch (...) {
     if (n->trace) python_hooks.report_trace(n->trace, n->name());
     throw;

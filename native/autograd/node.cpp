@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "memory/backend.h"
 #include "ops/ops.h"
 #include "ops/schema.h"
 #include "tensor/iterator.h"
@@ -200,7 +201,7 @@ OpNode::OpNode(const Call& c, const bool* needs) : op(&c.op), overload(c.overloa
       for (int i = 0; i < v.n; ++i) {
         const Tensor& item = *reinterpret_cast<const Tensor*>(&v.ts[i]);
         edges.emplace(item.defined() && item.requires_grad() ? gradient_edge(item) : Edge());
-        items.push_back(item.defined() ? OutputMeta{item.dtype(), Dims(item.sizes())} : OutputMeta{DType::None, Dims()});
+        items.push_back(item.defined() ? OutputMeta{item.dtype(), item.device(), Dims(item.sizes())} : OutputMeta{DType::None, {}, Dims()});
       }
       args[k].dropped = !keep;
       if (keep) {
@@ -282,6 +283,7 @@ void OpNode::apply(const Tensor* grads, Tensor* out) {
     return;
   }
   FL_CHECK(op->gradient, "derivative for aten::", op->name, " is not implemented");
+  if (__builtin_expect(devices_in_use, 0) && !on_host(thread_state().device)) return backends[int(thread_state().device.type)]->gradient(g);
   op->gradient(g);
 }
 
@@ -326,6 +328,10 @@ IntView Grad::sizes(int arg, int item) const {
 DType Grad::dtype(int arg, int item) const {
   const Edge& e = node.edges[node.edge_at[arg] + item];
   return e.fn ? edge_meta(e)->dtype : e.leaf->dtype;
+}
+Device Grad::device(int arg) const {
+  const Edge& e = node.edges[node.edge_at[arg]];
+  return e.fn ? edge_meta(e)->device : e.leaf->device;
 }
 // A gradient that nothing asked for has no place in `out`.
 void Grad::set(int arg, Tensor g) const {
@@ -449,7 +455,7 @@ struct CopySlices final : Node {
     if (!is_dense(base_sizes, base_strides)) {
       int64_t span = 1;
       for (int i = 0; i < base_sizes.size(); ++i) span += (base_sizes[i] - 1) * base_strides[i];
-      whole = from_storage(Storage::make(size_t(span) * item_size(grads[0].dtype())), base_sizes, base_strides, 0, grads[0].dtype());
+      whole = from_storage(Storage::make(size_t(span) * item_size(grads[0].dtype()), grads[0].device()), base_sizes, base_strides, 0, grads[0].dtype());
     }
     ops::copy_.inplace(whole, grads[0]);
     Tensor seen = as_type_of(whole, view_dtype);

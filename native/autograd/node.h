@@ -20,6 +20,7 @@ struct Edge {
 
 struct OutputMeta {
   DType dtype;
+  Device device;
   Dims sizes;
 };
 
@@ -59,7 +60,7 @@ struct Node {
   virtual std::string own_name() const = 0;
   virtual void release_saved() { released = true; }
   virtual void* python() { return nullptr; }  // PyObject* of nodes that live in Python, borrowed
-  void add_meta(const Tensor& t) { meta.emplace(t.dtype(), Dims(t.sizes())); }
+  void add_meta(const Tensor& t) { meta.emplace(t.dtype(), t.device(), Dims(t.sizes())); }
   static void* operator new(size_t n);
   static void operator delete(void* p, size_t n);
 };
@@ -118,6 +119,7 @@ struct Grad {
   bool is_tensor(int arg) const { return node.args[arg].tag == Value::TensorTag; }
   IntView sizes(int arg, int item = 0) const; // shape of an input that needs a gradient
   DType dtype(int arg, int item = 0) const;
+  Device device(int arg) const;
   const OutputMeta& item(int k) const { return node.items[size_t(k)]; }  // of the (first) tensor list
   IntView out_sizes(int k = 0) const { return node.meta[k].sizes; }
   DType out_dtype(int k = 0) const { return node.meta[k].dtype; }

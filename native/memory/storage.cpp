@@ -10,8 +10,32 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "memory/backend.h"
 
 namespace fl {
+
+const Backend* backends[kDeviceTypes] = {};
+bool devices_in_use = false;
+
+Device checked_device(Device d) {
+  if (on_host(d)) return {};
+  const Backend* b = backends[int(d.type)];
+  FL_CHECK_KIND(Assertion, b || d.type != DeviceType::CUDA, "Torch not compiled with CUDA enabled");
+  if (!b) fail(ErrorKind::NotImplemented, "Could not run on device '", device_name(d), "': this build of flambeau has the devices cpu and meta");
+  if (!b->numbered) d.index = -1;
+  return d;
+}
+
+Storage* Storage::make(size_t n, Device d) { return on_host(d) ? make(n) : backends[int(d.type)]->make(n); }
+
+Storage* Storage::away(size_t n, Device d) {
+  Storage* s = new (allocate(kHeader)) Storage;
+  s->nbytes = n;
+  s->own_block = kHeader;
+  s->device = d;
+  ++live_storages;
+  return s;
+}
 
 Storage* Storage::make_large(size_t n) {
   Storage* s = new (allocate(kHeader)) Storage;
@@ -37,7 +61,7 @@ Storage* Storage::wrap(void* data, size_t nbytes, void (*release)(void*), void* 
     throw;
   }
   Storage* s = new (place) Storage;
-  s->data = data;
+  s->data = data ? data : s;  // null would say that the bytes are not on the host
   s->nbytes = nbytes;
   s->own_block = kHeader;
   s->release = release;
@@ -67,7 +91,7 @@ void Storage::deliver(void* block) {
 
 void Storage::free_data() {
   if (promise) return promise->drop(promise_id);
-  storage_bytes -= int64_t(nbytes);
+  if (data) storage_bytes -= int64_t(nbytes);
   if (inline_data) return;
   if (release) release(context);
   else if (data) deallocate(data, capacity);
@@ -114,6 +138,7 @@ void* map(int fd, size_t nbytes) {
 
 void Storage::share() {
   if (shared_fd >= 0) return;
+  FL_CHECK(on_host(device), "share_memory: _share_fd_: only available on CPU");
   size_t size = nbytes ? nbytes : 1;  // an empty mapping does not exist
   int fd = anonymous_file();
   FL_CHECK(fd >= 0, "share_memory: unable to open shared memory: ", std::strerror(errno), " (", errno, ")");
@@ -155,6 +180,7 @@ void Storage::resize(size_t n) {
   if (n == nbytes) return;
   bytes();
   FL_CHECK(resizable, "resize: Trying to resize storage that is not resizable");
+  if (!on_host(device)) return backends[int(device.type)]->resize(*this, n);
   size_t room = inline_data ? own_block - kHeader : capacity;
   if (n <= room) {
 #if defined(__linux__)

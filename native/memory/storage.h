@@ -51,7 +51,9 @@ struct Storage {
   bool resizable = true, inline_data = false;
 
   static constexpr size_t kHeader = 128;
-  static Storage* make(size_t nbytes);                                       // uninitialised bytes
+  static Storage* make(size_t nbytes);                                       // uninitialised bytes on the host
+  static Storage* make(size_t nbytes, Device device);
+  static Storage* away(size_t nbytes, Device device);                        // without bytes that the host can reach
   // Foreign memory; `release` is called with `context` at the end, or at once where there is no memory for the header.
   static Storage* wrap(void* data, size_t nbytes, void (*release)(void*), void* context);
   static Storage* promised(size_t nbytes, Promise* by, uint32_t id);

@@ -136,6 +136,8 @@ Record fused{{.schema = {"_scaled_dot_product_flash_attention_for_cpu(Tensor que
                     const bool together = q.size(3) == v.size(3) && q.stride(1) < q.stride(2);
                     Tensor out = empty_heads(Dims{q.size(0), q.size(1), q.size(2), v.size(3)}, t, together);
                     Tensor lse = empty(IntView{q.size(0), q.size(1), q.size(2)}, statistics_type(t));
+                    c.ret(out);
+                    c.ret(lse);
                     auto d = describe(q, k, v, scale_of(c.arg(6), q.size(3)), c.flag(4));
                     Masked mask;
                     mask.describe(d, c.optional(5), t, Dims{d.batch, d.heads, d.queries, d.keys});
@@ -144,8 +146,6 @@ Record fused{{.schema = {"_scaled_dot_product_flash_attention_for_cpu(Tensor que
                       Unlock unlock(work(d));
                       cpu::attention_kernels().attention(d);
                     }
-                    c.ret(out);
-                    c.ret(lse);
                   },
               .gradient =
                   [](Grad& G) {
@@ -158,6 +158,9 @@ Record fused{{.schema = {"_scaled_dot_product_flash_attention_for_cpu(Tensor que
                     Tensor g = columns_dense(cast_of(G.grad(), q.dtype())), out = G.result(0), lse = G.result(1);
                     Tensor gq = empty_heads(q.sizes(), q.dtype(), true), gk = empty_heads(k.sizes(), q.dtype(), true),
                            gv = empty_heads(v.sizes(), q.dtype(), true);
+                    if (G.needs(0)) G.set(0, gq);
+                    if (G.needs(1)) G.set(1, gk);
+                    if (G.needs(2)) G.set(2, gv);
                     auto d = describe(q, k, v, scale, causal);
                     Masked masked;
                     masked.describe(d, mask, q.dtype(), Dims{d.batch, d.heads, d.queries, d.keys});
@@ -169,9 +172,6 @@ Record fused{{.schema = {"_scaled_dot_product_flash_attention_for_cpu(Tensor que
                     } else {
                       for (auto* t : {&gq, &gk, &gv}) zero_.inplace(*t);
                     }
-                    if (G.needs(0)) G.set(0, gq);
-                    if (G.needs(1)) G.set(1, gk);
-                    if (G.needs(2)) G.set(2, gv);
                   },
               .save = save_in(0) | save_in(1) | save_in(2) | save_in(5) | save_out(0) | save_out(1),
               .flags = kFunction,

@@ -16,10 +16,11 @@ void constant(Call& c, IntView size, int at, const Value& v, DType dtype) {
   fill_values(t, v);
   finish(c, t, o.requires_grad);
 }
-Tensor like(const Call& c, const Tensor& x, DType t) {
-  MemoryFormat f = c.has(6) ? c.arg(6).format : MemoryFormat::Preserve;
-  if (f == MemoryFormat::Preserve) return fl::empty_like(x, t);
-  return empty_format(x.sizes(), t, f);
+Tensor like(const Call& c, const Options& o, int at) {  // memory_format at `at`
+  const Tensor& x = c.tensor(0);
+  MemoryFormat f = c.has(at) ? c.arg(at).format : MemoryFormat::Preserve;
+  if (f == MemoryFormat::Preserve) return fl::empty_like(x, o.dtype, o.device);
+  return empty_format(x.sizes(), o.dtype, f, o.device);
 }
 
 #define OPTIONS FL_OPTIONS
@@ -101,7 +102,7 @@ Record empty_permuted{{.schema = {"empty_permuted(int[] size, int[] physical_lay
   Record NAME##_like{{.schema = {#NAME "_like(Tensor self, " LIKE_OPTIONS ") -> Tensor"}, \
                       .forward = [](Call& c) {                                            \
                         Options o = options(c, 1, c.tensor(0).dtype());                   \
-                        Tensor t = like(c, c.tensor(0), o.dtype);                         \
+                        Tensor t = like(c, o, 6);                                         \
                         FILL;                                                             \
                         finish(c, t, o.requires_grad);                                    \
                       },                                                                  \
@@ -113,8 +114,7 @@ LIKE(empty, (void)0, "An uninitialised tensor in the shape and type of self.")
 Record full_like{{.schema = {"full_like(Tensor self, Scalar fill_value, " LIKE_OPTIONS ") -> Tensor"},
                   .forward = [](Call& c) {
                     Options o = options(c, 2, c.tensor(0).dtype());
-                    MemoryFormat f = c.has(7) ? c.arg(7).format : MemoryFormat::Preserve;
-                    Tensor t = f == MemoryFormat::Preserve ? fl::empty_like(c.tensor(0), o.dtype) : empty_format(c.tensor(0).sizes(), o.dtype, f);
+                    Tensor t = like(c, o, 7);
                     checked_bits(c.arg(1), o.dtype);
                     fill_values(t, c.arg(1));
                     finish(c, t, o.requires_grad);
@@ -208,6 +208,7 @@ static void range_forward(Call& c, const Value& start, const Value& end, const V
     n = closed ? int64_t(span + 1) : int64_t(std::ceil(span));
   }
   Tensor t = fl::empty(IntView{n}, o.dtype, o.device);
+  finish(c, t, o.requires_grad);
   if (is_integral(o.dtype) || o.dtype == DType::Bool) {
     int64_t s = start.integer(), d = step.integer();
     fill_by_index(t, [=](int64_t i) {
@@ -225,7 +226,6 @@ static void range_forward(Call& c, const Value& start, const Value& end, const V
       return std::fma(double(i & (lanes - 1)), d, single ? double(float(first)) : first);
     });
   }
-  finish(c, t, o.requires_grad);
 }
 Record arange{{.schema = {"arange(Scalar end, *, " OPTIONS ") -> Tensor"},
                .forward = [](Call& c) {
@@ -248,7 +248,7 @@ Record range{{.schema = {"range(Scalar start, Scalar end, Scalar step=1, *, " OP
 
 static void spaced(Call& c, bool logarithmic, double base, int at) {
   auto number = [&](int k) {
-    return c.arg(k).is_tensor() ? item_value(*c.arg(k).t) : c.arg(k);
+    return c.arg(k).is_tensor() ? parameter_value(c.tensor(k)) : c.arg(k);
   };
   for (int k = 0; k < 2; ++k)
     if (c.arg(k).is_tensor())
@@ -261,6 +261,7 @@ static void spaced(Call& c, bool logarithmic, double base, int at) {
   if (c.mode == Mode::Out && c.preset[0] && !c.has(at)) o.dtype = c.preset[0]->dtype;
   FL_CHECK(!complex_ends || is_complex(o.dtype), "torch.", c.op.name, "(): inferred dtype ", dtype_name(default_complex_dtype()), " can't be safely cast to passed dtype ", dtype_name(o.dtype));
   Tensor t = fl::empty(IntView{n}, o.dtype, o.device);
+  finish(c, t, o.requires_grad);
   int64_t half = n / 2;
   if (is_complex(o.dtype)) {
     std::complex<double> s(a.real(), a.imag()), e(b.real(), b.imag()), step = n > 1 ? (e - s) / double(n - 1) : 0.0;
@@ -270,7 +271,7 @@ static void spaced(Call& c, bool logarithmic, double base, int at) {
       if (logarithmic) x = std::pow(std::complex<double>(base), x);
       std::memcpy(t.bytes() + size_t(i) * item_size(o.dtype), scalar_bits(Value(x.real(), x.imag()), o.dtype).bytes, item_size(o.dtype));
     }
-    return finish(c, t, o.requires_grad);
+    return;
   }
   auto walk = [&](auto zero) {
     using T = decltype(zero);
@@ -293,7 +294,6 @@ static void spaced(Call& c, bool logarithmic, double base, int at) {
   };
   if (o.dtype == DType::Float32) walk(0.0f);
   else walk(0.0);
-  finish(c, t, o.requires_grad);
 }
 #define SPACED(NAME, DOC_)                                                                                                                                                                               \
   Record NAME{{.schema = {#NAME "(Scalar start, Scalar end, int steps, *, " OPTIONS ") -> Tensor", #NAME ".Tensor_Tensor(Tensor start, Tensor end, int steps, *, " OPTIONS ") -> Tensor",                \

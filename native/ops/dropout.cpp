@@ -195,10 +195,10 @@ static Record rrelu_with_noise{
              return c.ret(leaky_relu(x, (lower + upper) / 2));
            }
            Tensor in = contiguous_of(x), out = empty(x.sizes(), x.dtype());
+           c.ret(out);
            Tensor slopes = noise.is_contiguous() && noise.dtype() == x.dtype() ? noise : empty(x.sizes(), x.dtype());
            cpu::rrelu_noise(generator_of(c.arg(5)), x.dtype(), out.bytes(), slopes.bytes(), in.bytes(), x.numel(), lower, upper);
            if (slopes.get() != noise.get()) copy_values(noise, slopes);
-           c.ret(out);
          },
      .gradient =
          [](Grad& G) {

@@ -1,6 +1,8 @@
 // Elementwise operators: from a call to a loop.
 #include "ops/elementwise.h"
 
+#include "memory/backend.h"
+
 namespace fl {
 
 void not_offered(const Record& op, DType t) {
@@ -31,7 +33,7 @@ bool (*note_elementwise)(Call&, cpu::Loop, DType, DType, const Value*, const DTy
 
 void elementwise(Call& c, cpu::Loop loop, DType loop_out, DType out_dtype, const Value* inputs, const DType* loop_in, int n, const void* params, size_t params_size,
                  double ns) {
-  if (__builtin_expect(thread_state().doors & kDoorCapture, 0) && c.mode == Mode::Functional &&
+  if (__builtin_expect(thread_state().doors & kDoorCapture, 0) && c.mode == Mode::Functional && on_host(thread_state().device) &&
       note_elementwise(c, loop, loop_out, out_dtype, inputs, loop_in, n, params, params_size, ns))
     return;
   Dims sizes = common_shape(inputs, n), strides;

@@ -33,6 +33,7 @@ Record embedding{
            Dims sizes(index.sizes());
            sizes.push(weight.size(1));
            Tensor flat = flat_index(index), out = empty(sizes, weight.dtype());
+           c.ret(out);
            int64_t rows[2] = {flat.numel(), weight.size(1)}, item = int64_t(item_size(weight.dtype()));
            Dims from = byte_strides(weight);
            int64_t to[2] = {weight.size(1) * item, item}, index_step[2] = {8, 0};
@@ -51,7 +52,6 @@ Record embedding{
              bad = cpu::gather(item, d, weight.bytes(), out.bytes());
            }
            FL_CHECK_KIND(Index, !bad, "index out of range in self");
-           c.ret(out);
          },
      .gradient =
          [](Grad& G) {
@@ -62,7 +62,7 @@ Record embedding{
            G.set(0, embedding_backward(G.grad(), G.in(1), G.sizes(0)[0], G.arg(2), G.arg(3)));
          },
      .save = save_in(1),
-     .flags = kFunction,
+     .flags = kFunction | kMixesDevices,
      .doc = "The rows of weight at indices: shape indices.shape + (width,)."}};
 
 Record embedding_backward{
@@ -74,13 +74,13 @@ Record embedding_backward{
            Tensor g = contiguous_of(given), index = flat_index(c.tensor(1));
            int64_t width = g.size(-1), rows = c.integer(2), padding = c.integer(3);
            Tensor out = empty(IntView{rows, width}, g.dtype());
+           c.ret(out);
            cpu::BadIndex bad;
            {
              Unlock unlock(double(g.numel() + out.numel()) * 0.3);
              bad = cpu::embedding_backward(g.dtype(), g.bytes(), index.data<int64_t>(), index.numel(), width, rows, padding, c.flag(4), out.bytes());
            }
            FL_CHECK_KIND(Index, !bad, "index out of range in self");
-           c.ret(out);
          },
      .gradient =
          [](Grad& G) {  // rows of the incoming gradient, as they were summed
@@ -94,12 +94,13 @@ Record embedding_backward{
            G.set(0, r);
          },
      .save = save_in(1),
-     .flags = kPrivate,
+     .flags = kPrivate | kMixesDevices,
      .nodes = {"EmbeddingDenseBackwardBackward0"}}};
 
 Record embedding_renorm_{{.schema = {"embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)"},
                           .forward = [](Call& c) {
                             const Tensor& self = c.tensor(0);
+                            c.ret(self);
                             FL_CHECK(self.dim() == 2, "'self' must be 2-D");
                             check_indices("embedding_renorm_", c.tensor(1));
                             check_float("embedding_renorm_", self.dtype());
@@ -109,7 +110,6 @@ Record embedding_renorm_{{.schema = {"embedding_renorm_(Tensor(a!) self, Tensor 
                                                                       index.numel(), c.real(2), c.real(3));
                             FL_CHECK_KIND(Index, !bad, "index out of range in self");
                             if (rows.get() != self.get()) copy_values(self, rows);
-                            c.ret(self);
                           },
                           .flags = kFunction | kInplaceOnly | kNoGrad,
                           .doc = "Scales the rows of self named by indices down to max_norm, in place.\n\n"
@@ -177,9 +177,17 @@ void bag_forward(Call& c) {
              "embedding_bag: expected per_sample_weights to be 1D and of the same length as indices");
   }
   bool plain = plain_sum(mode, padding);
+  int64_t bags = offsets.numel() - int64_t(include_last), n = index.numel();
+  // Results: the rows, which bag each index belongs to (a plain sum does not say), the bags' sizes (nor count them), and the places of the
+  // maxima, or the sizes again.
+  Tensor out = empty(IntView{bags, weight.size(1)}, weight.dtype()), bag_of = empty(IntView{plain ? 0 : n}, DType::Int64);
+  Tensor size = empty(IntView{bags}, DType::Int64), last_result = mode == 2 ? empty(IntView{bags, weight.size(1)}, DType::Int64) : empty(IntView{bags}, DType::Int64);
+  c.ret(out);
+  c.ret(bag_of);
+  c.ret(size);
+  c.ret(last_result);
   Tensor ends = bag_ends(offsets, index.numel(), include_last, plain);
   const int64_t* at = ends.data<int64_t>();
-  int64_t bags = ends.numel() - 1, n = index.numel();
   if (offsets.numel() > 0) {
     FL_CHECK(at[0] == 0, "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got ", at[0]);
     int64_t last = flat_index(offsets).data<int64_t>()[offsets.numel() - 1];
@@ -188,25 +196,18 @@ void bag_forward(Call& c) {
       FL_CHECK(at[k] <= at[k + 1], "embedding_bag: offsets must not decrease (got ", at[k], " before ", at[k + 1], ")");
   }
   BagCall b = bag_call(weight, weight.size(0), weight.size(1), index, ends, mode, samples, padding, c.flag(3));
-  Tensor out = empty(IntView{bags, weight.size(1)}, weight.dtype()), size = empty(IntView{bags}, DType::Int64), max_index;
-  if (mode == 2) max_index = empty(IntView{bags, weight.size(1)}, DType::Int64);
   cpu::BadIndex bad;
   {
     Unlock unlock(double(n) * double(weight.size(1)) * 0.3);
     bad = cpu::embedding_bag(weight.dtype(), b.bag, b.weight.bytes(), out.bytes(), size.data<int64_t>(),
-                             max_index.defined() ? max_index.data<int64_t>() : nullptr);
+                             mode == 2 ? last_result.data<int64_t>() : nullptr);
   }
   FL_CHECK(!bad, "Index ", bad.position, " of input takes value ", bad.value, " which is not in the valid range [0, ", weight.size(0), ")");
-  // Which bag each index belongs to; a plain sum does not count sizes either.
-  Tensor bag_of = empty(IntView{plain ? 0 : n}, DType::Int64);
   if (!plain)
     for (int64_t k = 0; k < bags; ++k)
       for (int64_t i = at[k]; i < at[k + 1]; ++i) bag_of.data<int64_t>()[i] = k;
   if (mode == 0) fill_values(size, Value(0));
-  c.ret(out);
-  c.ret(bag_of);
-  c.ret(size);
-  c.ret(mode == 2 ? max_index : copy_of(size));
+  if (mode != 2) copy_values(last_result, size);
 }
 
 }  // namespace
@@ -222,11 +223,11 @@ static Record embedding_bag_backward{
                                 bag_ends(c.tensor(2), index.numel(), c.flag(7), plain_sum(c.integer(5), c.integer(8))), c.integer(5), c.optional(6),
                                 c.integer(8), c.flag(4));
            Tensor out = empty(IntView{c.integer(3), g.size(1)}, g.dtype());
+           c.ret(out);
            {
              Unlock unlock(double(b.bag.n) * double(g.size(1)) * 0.3);
              cpu::embedding_bag_backward(g.dtype(), b.bag, g.bytes(), c.integer(5) == 2 ? most.data<int64_t>() : nullptr, out.bytes());
            }
-           c.ret(out);
          },
      .flags = kPrivate}};
 static Record embedding_bag_samples_backward{{.schema = {"_embedding_bag_per_sample_weights_backward(Tensor grad, Tensor weight, Tensor indices, "
@@ -239,8 +240,8 @@ static Record embedding_bag_samples_backward{{.schema = {"_embedding_bag_per_sam
                                                                          bag_ends(c.tensor(3), index.numel(), c.flag(4), plain_sum(0, c.integer(5))),
                                                                          0, Tensor(), c.integer(5), false);
                                                     Tensor out = empty(IntView{b.bag.n}, g.dtype());
-                                                    cpu::embedding_bag_sample_backward(g.dtype(), b.bag, g.bytes(), b.weight.bytes(), out.bytes());
                                                     c.ret(out);
+                                                    cpu::embedding_bag_sample_backward(g.dtype(), b.bag, g.bytes(), b.weight.bytes(), out.bytes());
                                                   },
                                               .flags = kPrivate}};
 

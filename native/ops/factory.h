@@ -1,6 +1,8 @@
 // What operators that make tensors share: the dtype, layout, device, pin_memory, requires_grad arguments.
 #pragma once
+#include "memory/backend.h"
 #include "ops/elementwise.h"
+#include "tensor/modes.h"
 
 namespace fl::ops {
 
@@ -18,8 +20,8 @@ inline Options options(const Call& c, int at, DType otherwise) {
     FL_CHECK(o.dtype == c.preset[0]->dtype, "dtype ", scalar_type_name(o.dtype), " does not match dtype of out parameter (",
              scalar_type_name(c.preset[0]->dtype), ")");
   if (c.has(at + 1)) FL_CHECK_KIND(NotImplemented, c.arg(at + 1).layout == Layout::Strided, c.op.name, ": only strided layout is supported");
-  if (c.has(at + 2)) o.device = c.arg(at + 2).device;
-  check_device(o.device);
+  if (c.has(at + 2)) o.device = checked_device(c.arg(at + 2).device);
+  else o.device = c.nargs && c.arg(0).is_tensor() ? c.tensor(0).device() : thread_state().factory_device;
   if (c.has(at + 4)) o.requires_grad = c.flag(at + 4);
   return o;
 }

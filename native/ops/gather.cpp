@@ -179,8 +179,8 @@ void scatter_call(Call& c, const cpu::ScatterOp* op, bool include_self = true) {
   require_out_dtype(c, self.dtype());
   check_out_apart(c, 0b1100);
   Tensor out = destination(c);
-  scatter_values(out, dim, index, source, &bits, op, include_self);
   c.ret(out);
+  scatter_values(out, dim, index, source, &bits, op, include_self);
 }
 cpu::ScatterOp legacy_op(const char* reduce) {
   if (!std::strcmp(reduce, "add")) return cpu::ScatterOp::Sum;

@@ -47,7 +47,7 @@ void fill_forward(Call& c) {
   if (v.is_tensor()) {
     FL_CHECK(v.tensor().dim() == 0, "index_fill_ only supports a 0-dimensional value tensor, but got tensor with ", v.tensor().dim(),
              " dimension(s).");
-    v = item_value(*v.t);
+    v = parameter_value(v.tensor());
   }
   FL_CHECK_KIND(Index, index.dtype() == DType::Int64, "index_fill_(): Expected dtype int64 for index.");
   FL_CHECK(index.dim() <= 1, "Index has to be a vector/scalar");
@@ -57,6 +57,7 @@ void fill_forward(Call& c) {
   Tensor out = destination(c, MemoryFormat::Preserve);
   Dims sizes(at_least_1d(self).sizes());
   sizes[dim] = index.numel();
+  c.ret(out);
   DimIndexed p(out, Tensor(), apart(out, index), dim, sizes, true, true);
   cpu::BadIndex bad;
   {
@@ -64,7 +65,6 @@ void fill_forward(Call& c) {
     bad = cpu::scatter(int64_t(item_size(self.dtype())), p.d, out.bytes(), bits.bytes);
   }
   check_bound("", bad, dim, p.d.bound, ErrorKind::Index);
-  c.ret(out);
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ Record index_select{
            G.set(0, index_add(zeros_like_sizes(G.sizes(0), G.grad().dtype()), G.arg(1), G.in(2), G.grad()));
          },
      .save = save_in(2),
-     .flags = kBoth | kOut,
+     .flags = kBoth | kOut | kMixesDevices,
      .doc = "The slices of self along dim that index lists.\n\n>>> torch.index_select(torch.tensor([5, 6, 7]), 0, torch.tensor([2, 0]))\ntensor([7, "
             "5])"}};
 
@@ -114,6 +114,7 @@ Record index_add{{.schema = {"index_add(Tensor self, int dim, Tensor index, Tens
                     require_out_dtype(c, self.dtype());
                     check_out_apart(c, 0b1100);
                     Tensor out = destination(c), source = apart(out, c.tensor(3));
+                    c.ret(out);
                     DimIndexed p(out, source, apart(out, c.tensor(2)), dim, source.sizes(), true);
                     cpu::BadIndex bad;
                     {
@@ -121,14 +122,13 @@ Record index_add{{.schema = {"index_add(Tensor self, int dim, Tensor index, Tens
                       bad = cpu::scatter_reduce(self.dtype(), cpu::ScatterOp::Sum, p.d, out.bytes(), source.bytes(), true, plain ? nullptr : alpha.bytes);
                     }
                     check_bound("", bad, dim, p.d.bound, ErrorKind::Runtime);
-                    c.ret(out);
                   },
                   .gradient = [](Grad& G) {
                     if (G.needs(0)) G.set(0, G.grad());
                     if (G.needs(3)) G.set(3, times_value(slices(G.grad(), G.arg(1), G.in(2), G.sizes(3)), G.arg(4)));
                   },
                   .save = save_in(2),
-                  .flags = kAll,
+                  .flags = kAll | kMixesDevices,
                   .doc = "Adds alpha times the slices of source to those slices of self that index lists."}};
 
 Record index_copy{{.schema = {"index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor"},
@@ -162,6 +162,7 @@ Record index_copy{{.schema = {"index_copy(Tensor self, int dim, Tensor index, Te
                      require_out_dtype(c, self.dtype());
                      check_out_apart(c, 0b1100);
                      Tensor out = destination(c), source = apart(out, given);
+                     c.ret(out);
                      DimIndexed p(out, source, apart(out, index), dim, source.sizes(), true);
                      cpu::BadIndex bad;
                      {
@@ -169,7 +170,6 @@ Record index_copy{{.schema = {"index_copy(Tensor self, int dim, Tensor index, Te
                        bad = cpu::scatter(int64_t(item_size(self.dtype())), p.d, out.bytes(), source.bytes());
                      }
                      check_bound("index_copy_(): ", bad, dim, p.d.bound, ErrorKind::Index);
-                     c.ret(out);
                    },
                    .gradient = [](Grad& G) {
                      if (G.needs(0)) G.set(0, index_fill(G.grad(), G.arg(1), G.in(2), 0));
@@ -210,6 +210,7 @@ Record index_reduce{{.schema = {"index_reduce(Tensor self, int dim, Tensor index
                        require_out_dtype(c, self.dtype());
                        check_out_apart(c, 0b1100);
                        Tensor out = destination(c), source = apart(out, c.tensor(3));
+                       c.ret(out);
                        DimIndexed p(out, source, apart(out, c.tensor(2)), dim, source.sizes(), true);
                        cpu::BadIndex bad;
                        {
@@ -217,7 +218,6 @@ Record index_reduce{{.schema = {"index_reduce(Tensor self, int dim, Tensor index
                          bad = cpu::scatter_reduce(self.dtype(), op, p.d, out.bytes(), source.bytes(), c.flag(5));
                        }
                        FL_CHECK_KIND(Index, !bad, "index out of range in self");
-                       c.ret(out);
                      },
                      .gradient = [](Grad& G) {
                        reduce_gradient(G, Places{G.in(2), G.arg(1).i, true}, 3, G.arg(4).s, G.arg(5).b);

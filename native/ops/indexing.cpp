@@ -16,11 +16,13 @@ struct Plan {
   Dims shape;                     // of the result
   Dims self_strides;              // bytes, per result dimension
   int begin = 0, end = 0;         // the index dimensions within the result
-  std::vector<const int64_t*> pointers;
+  std::vector<const int64_t*> pointers;  // filled in when a kernel asks
   std::vector<Dims> strides;
   std::vector<const int64_t*> stride_pointers;
 
-  cpu::AdvancedIndex descriptor(const int64_t* other_strides) const {
+  cpu::AdvancedIndex descriptor(const int64_t* other_strides) {
+    pointers.clear();
+    for (const Tensor& ix : indices) pointers.push_back(ix.data<int64_t>());
     cpu::AdvancedIndex d;
     d.ndim = shape.size();
     d.sizes = shape.data();
@@ -125,7 +127,6 @@ Plan make_plan(const Tensor& self, const Value& list) {
     for (int j = 0; j < common.size(); ++j) st[j] = j < lead || ix.size(j - lead) == 1 ? 0 : ix.stride(j - lead) * 8;
     p.strides.push_back(st);
     p.indices.push_back(ix);
-    p.pointers.push_back(ix.data<int64_t>());
     p.bound.push_back(self.size(k));
     p.step.push_back(self.stride(k) * item);
   }
@@ -194,7 +195,7 @@ Record index{{.schema = {"index.Tensor(Tensor self, Tensor?[] indices) -> Tensor
                 G.set(0, index_put(zeros_like_sizes(G.sizes(0), G.grad().dtype()), indices, G.grad(), true));
               },
               .save = save_in(1),
-              .flags = kPrivate,
+              .flags = kPrivate | kMixesDevices,
               .doc = "self[indices] with index tensors or masks."}};
 static void index_put_gradient(Grad& G) {
   auto indices = G.in_list(1);
@@ -210,16 +211,16 @@ Tensor sum_to_values(Tensor g, IntView sizes) {  // values may have extra leadin
 Record index_put{{.schema = {"index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor"},
                   .forward = [](Call& c) {
                     if (c.mode == Mode::Inplace && c.preset[0] == c.arg(0).t) {
-                      put_values(c.tensor(0), c.arg(1), c.tensor(2), c.flag(3));
-                      return c.ret(c.tensor(0));
+                      c.ret(c.tensor(0));
+                      return put_values(c.tensor(0), c.arg(1), c.tensor(2), c.flag(3));
                     }
                     Tensor out = copy_of(c.tensor(0));
-                    put_values(out, c.arg(1), c.tensor(2), c.flag(3));
                     c.ret(out);
+                    put_values(out, c.arg(1), c.tensor(2), c.flag(3));
                   },
                   .gradient = index_put_gradient,
                   .save = save_in(1),
-                  .flags = kBoth | kInplace,
+                  .flags = kBoth | kInplace | kMixesDevices,
                   .doc = "Writes (or adds) values at indices."}};
 
 static Tensor nonzero_of(const Tensor& x) {

@@ -34,7 +34,7 @@ void fill_forward(Call& c) {
   if (v.is_tensor()) {
     FL_CHECK(v.tensor().dim() == 0, "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ", v.tensor().dim(),
              " dimension(s).");
-    v = item_value(*v.t);
+    v = parameter_value(v.tensor());
   }
   FL_CHECK(mask.dtype() == DType::Bool, "masked_fill_ only supports boolean masks, but got mask with dtype ", c_type_name(mask.dtype()));
   DType t = self.dtype();
@@ -117,9 +117,10 @@ Record masked_scatter{{.schema = {"masked_scatter(Tensor self, Tensor mask, Tens
                                       scalar_type_name(mask.dtype()));
                              Dims shape = broadcast_shapes(mask.sizes(), self.sizes());
                              Dims mask_st = spread_strides(mask, shape);
+                             Tensor out = masked_destination(c);
+                             c.ret(out);
                              int64_t n = cpu::count_true(shape.size(), shape.data(), mask.data<bool>(), mask_st.data());
                              FL_CHECK(n <= source.numel(), "Number of elements of source < number of ones in mask");
-                             Tensor out = masked_destination(c);
                              check_no_overlap(out);
                              source = contiguous_of(may_overlap(*out.get(), *source.get()) ? copy_of(source) : source);
                              if (may_overlap(*out.get(), *mask.get())) {
@@ -132,7 +133,6 @@ Record masked_scatter{{.schema = {"masked_scatter(Tensor self, Tensor mask, Tens
                                cpu::masked_scatter(int64_t(item_size(self.dtype())), out.dim(), out.sizes().data, out.bytes(), st.data(),
                                                    mask.data<bool>(), mask_st.data(), source.bytes());
                              }
-                             c.ret(out);
                            },
                        .gradient =
                            [](Grad& G) {
@@ -157,6 +157,7 @@ Record take{{.schema = {"take(Tensor self, Tensor index) -> Tensor"},
                    check_out_apart(c, 0b11);
                    FL_CHECK_KIND(Index, x.numel() || !c.tensor(1).numel(), "take(): tried to take from an empty tensor");
                    Tensor index = contiguous_of(c.tensor(1)), out = empty(index.sizes(), x.dtype());
+                   c.ret(out);
                    Dims st = byte_strides(x);
                    cpu::BadIndex bad;
                    if (index.numel()) {
@@ -165,7 +166,6 @@ Record take{{.schema = {"take(Tensor self, Tensor index) -> Tensor"},
                                      index.numel(), out.bytes());
                    }
                    check_flat(bad, x.numel());
-                   c.ret(out);
                  },
              .gradient =
                  [](Grad& G) {
@@ -189,6 +189,7 @@ Record put{{.schema = {"put(Tensor self, Tensor index, Tensor source, bool accum
                             ", index.numel() = ", c.tensor(1).numel());
               FL_CHECK_KIND(Index, self.numel() || !c.tensor(1).numel(), "put_(): Tried to put elements into an empty tensor");
               Tensor out = destination(c, MemoryFormat::Preserve);
+              c.ret(out);
               auto apart = [&](const Tensor& t) {
                 return contiguous_of(may_overlap(*out.get(), *t.get()) ? copy_of(t) : t);
               };
@@ -201,7 +202,6 @@ Record put{{.schema = {"put(Tensor self, Tensor index, Tensor source, bool accum
                                c.flag(3));
               }
               check_flat(bad, out.numel());
-              c.ret(out);
             },
             .gradient = [](Grad& G) {
               Tensor index = G.in(1);

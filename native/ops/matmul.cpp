@@ -12,6 +12,7 @@ cpu::GemmFactor factor(const Value& v) { return {v.real(), v.imag(), v.integer()
 // out (b, m, n) = alpha a (b, m, k) @ c (b, k, n) + beta d; all operands as 3-d strides, d optional and broadcast by its strides.
 void product(const Tensor& out, const Tensor& a, const Tensor& b, const Tensor* d = nullptr, Value alpha = Value(1.0), Value beta = Value(1.0),
              cpu::Activation activation = cpu::Activation::None) {
+  if (no_work(out)) return;
   cpu::GemmDesc g;
   g.dtype = out.dtype();
   g.activation = activation;

@@ -108,6 +108,9 @@ void rows_forward(Call& c, bool rms) {
   x = contiguous_of(x), weight = dense(weight), bias = dense(bias);
   Dims stats = statistic_sizes(x.sizes(), x.dim() - shape.n);
   Tensor y = empty(x.sizes(), x.dtype()), mean = rms ? Tensor() : empty(stats, acc), rstd = empty(stats, acc);
+  c.ret(y);
+  if (!rms) c.ret(mean);
+  c.ret(rstd);
   if (x.numel() == 0) {
     if (mean.defined()) fill_values(mean, Value(0.0));
     fill_values(rstd, Value(std::numeric_limits<double>::quiet_NaN()));
@@ -119,9 +122,6 @@ void rows_forward(Call& c, bool rms) {
     Unlock unlock(double(x.numel()) * 0.5);
     cpu::norm_kernels().layer_norm(d);
   }
-  c.ret(y);
-  if (!rms) c.ret(mean);
-  c.ret(rstd);
 }
 void rows_gradient(Grad& G, bool rms) {
   if (!G.grad().defined()) return;
@@ -273,6 +273,9 @@ void group_forward(Call& c) {
   bool last = x.suggests_channels_last();
   x = in_layout(x, last, x.dtype()), weight = dense(weight), bias = dense(bias);
   Tensor y = empty_as(x, last), mean = empty(IntView{x.size(0), groups}, acc), rstd = empty(IntView{x.size(0), groups}, acc);
+  c.ret(y);
+  c.ret(mean);
+  c.ret(rstd);
   if (x.numel()) {
     auto d = group_desc(x, last, groups, c.real(4), p);
     d.weight = bytes_or_null(weight), d.bias = bytes_or_null(bias), d.mean = mean.bytes(), d.rstd = rstd.bytes(), d.y = y.bytes();
@@ -282,9 +285,6 @@ void group_forward(Call& c) {
     fill_values(mean, Value(0.0));
     fill_values(rstd, Value(std::numeric_limits<double>::quiet_NaN()));
   }
-  c.ret(y);
-  c.ret(mean);
-  c.ret(rstd);
 }
 void group_gradient(Grad& G) {
   const bool statistics = G.grad(1).defined() || G.grad(2).defined();
@@ -385,6 +385,9 @@ void batch_forward(Call& c) {
   x = in_layout(x, last, x.dtype()), weight = dense(weight), bias = dense(bias);
   Tensor running_mean = dense(mean_given), running_var = dense(var_given);
   Tensor y = empty_as(x, last), mean = empty(IntView{training ? channels : 0}, acc), rstd = empty(IntView{training ? channels : 0}, acc);
+  c.ret(y);
+  c.ret(mean);
+  c.ret(rstd);
   if (x.numel()) {
     auto d = batch_desc(x, last, training, c.real(6), c.real(7), p);
     d.weight = bytes_or_null(weight), d.bias = bytes_or_null(bias), d.running_mean = bytes_or_null(running_mean), d.running_var = bytes_or_null(running_var);
@@ -395,9 +398,6 @@ void batch_forward(Call& c) {
   }
   if (training && mean_given.defined() && mean_given.get() != running_mean.get()) copy_values(mean_given, running_mean);
   if (training && var_given.defined() && var_given.get() != running_var.get()) copy_values(var_given, running_var);
-  c.ret(y);
-  c.ret(mean);
-  c.ret(rstd);
 }
 void batch_gradient(Grad& G) {
   if (!G.grad().defined()) return;

@@ -6,7 +6,7 @@
 namespace fl::ops {
 #define FL_OPS(...) extern Record __VA_ARGS__
 // pointwise.cpp
-FL_OPS(add, sub, mul, div, neg, reciprocal, where, copy_, to_dtype, exp, log, sqrt, rsqrt, sin, cos, tanh, sigmoid, pow, abs, sgn, sign, square);
+FL_OPS(add, sub, mul, div, neg, reciprocal, where, copy_, to_dtype, to_device, exp, log, sqrt, rsqrt, sin, cos, tanh, sigmoid, pow, abs, sgn, sign, square);
 FL_OPS(eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_not, isnan, conj, real, imag, angle, complex, maximum, minimum, remainder);
 // views.cpp
 FL_OPS(view, reshape, expand, transpose, permute, select, slice, unsqueeze, squeeze, squeeze_dims, as_strided, diagonal, narrow, contiguous, clone, alias, view_as_real, view_as_complex, unfold, view_dtype);

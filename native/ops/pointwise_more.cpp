@@ -1,5 +1,6 @@
 // Elementwise operators with three operands or parameters: selection, clamping, interpolation, activations with constants; filling,
 // copying and conversion between element types.
+#include "memory/backend.h"
 #include "ops/dim_index.h"
 #include "ops/elementwise.h"
 
@@ -16,7 +17,7 @@ Tensor zeros_like_sizes(IntView sizes, DType dtype) {
 static Value as_number(const Value& v) {
   if (v.is_number()) return v;
   FL_CHECK(v.tensor().dim() == 0, "fill_ only supports 0-dimension value tensor but got tensor with ", v.tensor().dim(), " dimensions.");
-  return item_value(*v.t);
+  return parameter_value(v.tensor());
 }
 Record fill_{{.schema = {"fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", "fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)"},
               .forward = [](Call& c) {
@@ -62,7 +63,7 @@ Record copy_{{.schema = {"copy_(Tensor(a!) self, Tensor src, bool non_blocking=F
                   G.set(1, g);
                 }
               },
-              .flags = kMethod | kInplaceOnly,
+              .flags = kMethod | kInplaceOnly | kMixesDevices,
               .nodes = {"CopyBackwards"},
               .doc = "Copies src, broadcast and converted, into self."}};
 Record to_dtype{{.schema = {"_to_dtype(Tensor self, ScalarType dtype) -> Tensor"},
@@ -77,6 +78,19 @@ Record to_dtype{{.schema = {"_to_dtype(Tensor self, ScalarType dtype) -> Tensor"
                  .flags = kPrivate | kElementwise,
                  .nodes = {"ToCopyBackward0"},
                  .doc = "self converted to dtype; self itself if it has it."}};
+
+Record to_device{{.schema = {"_to_device(Tensor self, Device device) -> Tensor"},
+                  .forward = [](Call& c) {
+                    Tensor out = fl::empty_like(c.tensor(0), DType::None, checked_device(c.arg(1).device));
+                    copy_values(out, c.tensor(0));
+                    c.ret(out);
+                  },
+                  .gradient = [](Grad& G) {
+                    G.set(0, to_device(G.grad(), G.device(0)));
+                  },
+                  .flags = kPrivate,
+                  .nodes = {"ToCopyBackward0"},
+                  .doc = "A copy of self on another device."}};
 
 Tensor sum_to(const Tensor& g, IntView sizes) {
   if (g.sizes() == sizes) return g;

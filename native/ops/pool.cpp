@@ -164,6 +164,8 @@ void run_max(Call& c, int nd, const Tensor& given, const Dims& sizes, const Wind
   Tensor x = operand(given, nd, last);
   Dims st = strides_for(sizes, nd, last);
   Tensor y = empty_strided(sizes, st, x.dtype()), indices = with_indices ? empty_strided(sizes, st, DType::Int64) : Tensor();
+  c.ret(y);
+  if (with_indices) c.ret(indices);
   if (y.numel()) {
     cpu::PoolDesc g = w ? describe(nd, x.dtype(), x.sizes(), sizes, *w) : describe(nd, x.dtype(), x.sizes(), sizes);
     set_strides(g.x_stride, x, nd);
@@ -172,8 +174,6 @@ void run_max(Call& c, int nd, const Tensor& given, const Dims& sizes, const Wind
     Unlock unlock(cost(g, !w));
     (w ? cpu::pool_kernels().max_forward : cpu::pool_kernels().adaptive_max_forward)(g, x.bytes(), y.bytes(), at);
   }
-  c.ret(y);
-  if (with_indices) c.ret(indices);
 }
 
 // Arguments: input, kernel, stride, padding, dilation, ceil_mode.
@@ -199,6 +199,7 @@ void max_backward(Call& c) {
   const bool last = kFollow && batched_last(x, ND);
   Tensor g = operand(c.tensor(0), ND, last), indices = operand(c.tensor(2), ND, last);
   Tensor gx = empty_strided(x.sizes(), strides_for(x.sizes(), ND, last), g.dtype());
+  c.ret(gx);
   if (g.numel() == 0) {
     fill_values(gx, Value(0));
   } else {
@@ -208,7 +209,6 @@ void max_backward(Call& c) {
     Unlock unlock(double(gx.numel()) * 0.2 + double(g.numel()));
     cpu::pool_kernels().max_backward(d, g.bytes(), indices.data<int64_t>(), gx.bytes());
   }
-  c.ret(gx);
 }
 template <int ND>
 void max_backward_gradient(Grad& G) {
@@ -382,6 +382,7 @@ void avg_backward(Call& c) {
   const bool last = ND == 2 && batched_last(x, ND);
   Window w = read_window("avg_pool", ND, "", c.ints(2), c.ints(3), c.ints(4), IntView{1});
   Tensor g = operand(c.tensor(0), ND, last), gx = empty_strided(x.sizes(), strides_for(x.sizes(), ND, last), g.dtype());
+  c.ret(gx);
   if (gx.numel()) {
     cpu::PoolDesc d = describe(ND, g.dtype(), gx.sizes(), g.sizes(), w);
     d.count_include_pad = c.flag(6);
@@ -391,7 +392,6 @@ void avg_backward(Call& c) {
     Unlock unlock(cost(d, false));
     cpu::pool_kernels().avg_backward(d, g.bytes(), gx.bytes());
   }
-  c.ret(gx);
 }
 
 }  // namespace
@@ -504,6 +504,7 @@ void adaptive_avg_backward(Call& c) {
   const Tensor& x = c.tensor(1);
   const bool last = ND == 2 && batched_last(x, ND);
   Tensor g = operand(c.tensor(0), ND, last), gx = empty_strided(x.sizes(), strides_for(x.sizes(), ND, last), g.dtype());
+  c.ret(gx);
   if (g.numel() == 0) {
     fill_values(gx, Value(0));
   } else {
@@ -513,7 +514,6 @@ void adaptive_avg_backward(Call& c) {
     Unlock unlock(cost(d, true));
     cpu::pool_kernels().adaptive_avg_backward(d, g.bytes(), gx.bytes());
   }
-  c.ret(gx);
 }
 
 extern Record adaptive_avg2, adaptive_avg3;

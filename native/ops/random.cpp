@@ -123,7 +123,7 @@ Tensor like(Call& c, int at, bool& requires_grad) {
   Options o = options(c, at + 1, x.dtype());
   MemoryFormat f = c.has(at + 6) ? c.arg(at + 6).format : MemoryFormat::Preserve;
   requires_grad = o.requires_grad;
-  return f == MemoryFormat::Preserve ? fl::empty_like(x, o.dtype) : empty_format(x.sizes(), o.dtype, f);
+  return f == MemoryFormat::Preserve ? fl::empty_like(x, o.dtype, o.device) : empty_format(x.sizes(), o.dtype, f, o.device);
 }
 
 #define GENERATOR "Generator? generator=None"
@@ -223,7 +223,7 @@ namespace {
 void check_std(const Tensor& std) {
   FL_CHECK(!is_complex(std.dtype()), "normal expects standard deviation to be non-complex");
   if (std.numel() == 0) return;
-  FL_CHECK(item_value(*all(ge(std, 0)).get()).b, "normal expects all elements of std >= 0.0");
+  FL_CHECK(holds(all(ge(std, 0))), "normal expects all elements of std >= 0.0");
 }
 // mean and std: numbers or tensors; `size` of the result.
 void normal_values(Call& c, IntView size, DType type, const Value& mean, const Value& std, const Value& generator) {

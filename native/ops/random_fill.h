@@ -14,7 +14,7 @@ Dims memory_order(const Tensor& t);
 // what keeps two threads from drawing from one generator at a time.
 template <class F>
 void fill_in_order(const Tensor& t, F fill) {
-  if (t.numel() == 0) return;
+  if (no_work(t)) return;
   Interruptible stop(double(t.numel()) * 2);
   if (is_dense(t.sizes(), t.strides())) return fill(t.bytes(), t.numel());
   Tensor dense = empty_strided(t.sizes(), memory_order(t), t.dtype());

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autograd/node.h"
+#include "memory/backend.h"
 #include "ops/ops.h"
 #include "ops/schema.h"
 #include "tensor/iterator.h"
@@ -145,6 +146,12 @@ void Call::finish() {
 
 namespace {
 
+// The operator's work, on the device that the call's scope names.
+inline void run(Call& c, const ThreadState& ts) {
+  if (on_host(ts.device)) c.op.forward(c);
+  else backends[int(ts.device.type)]->run(c);
+}
+
 template <class F>
 void for_each_tensor(const Call& c, F&& f) {
   for (int k = 0; k < c.nargs; ++k) {
@@ -156,6 +163,37 @@ void for_each_tensor(const Call& c, F&& f) {
   }
 }
 
+// Where a call belongs: the device that it names, else that of its tensors, else that of the operator around it. Numbers in tensors of no
+// dimensions may come from the host.
+Device device_of(const Call& c, const ThreadState& ts) {
+  for (int k = 0; k < c.nargs; ++k)
+    if (c.args[k].tag == Value::DeviceTag) return checked_device(c.args[k].device);
+  const bool mixes = c.op.flags & kMixesDevices;
+  Device found = ts.factory_device;
+  bool any = false, firm = false;  // firm: by more than a number from the host
+  auto look = [&](const TensorImpl* t) {
+    bool weak = on_host(t->device) && (t->sizes.size() == 0 || mixes);
+    if (!any || (!firm && !weak)) found = t->device;
+    else if (!weak && !mixes && !(t->device == found))
+      fail(ErrorKind::Runtime, c.op.name, ": Expected all tensors to be on the same device, but found at least two devices, ", device_name(found), " and ",
+           device_name(t->device), "! Tensor on device ", device_name(t->device), " is not on the expected device ", device_name(found), "!");
+    any = true;
+    firm |= !weak;
+  };
+  for_each_tensor(c, [&](int, TensorImpl* t) {
+    look(t);
+  });
+  if (c.mode == Mode::Functional) return found;
+  for (int k = 0; k < kMaxResults; ++k) {
+    const TensorImpl* t = c.preset[k];
+    if (!t) continue;
+    if (!any) found = t->device, any = true;
+    FL_CHECK(mixes || t->device == found, c.op.name, ": Expected all tensors to be on the same device, but the result is on ", device_name(found), " and its destination on ",
+             device_name(t->device), ": Attempting to copy from device ", device_name(found), " to device ", device_name(t->device), ", but cross-device copies are not allowed!");
+  }
+  return found;
+}
+
 bool wants_grad(const TensorImpl* t) { return Tensor::borrow(const_cast<TensorImpl*>(t)).requires_grad(); }
 
 // The autocast door: arguments are cast (differentiably) to the type the operator's class asks for, then the call goes on.
@@ -164,7 +202,7 @@ void autocast_call(Call& c) {
   DType low = ts.autocast_dtype, target = DType::None;
   bool eligible = false;
   for_each_tensor(c, [&](int, TensorImpl* t) {
-    eligible |= is_floating(t->dtype) && t->dtype != DType::Float64;
+    eligible |= is_floating(t->dtype) && t->dtype != DType::Float64 && on_host(t->device);
   });
   if (eligible) {
     if (c.op.autocast == Autocast::Lower) target = low;
@@ -242,7 +280,7 @@ void recorded_call(Call& c, const bool* needs) {
   {
     GradModeGuard off(false);
     if (c.op.flags & kViewOp) thread_state().grad_enabled = true;  // views note how they were made
-    c.op.forward(c);
+    run(c, thread_state());
     thread_state().grad_enabled = false;
     c.finish();
   }
@@ -272,20 +310,30 @@ void recorded_call(Call& c, const bool* needs) {
 
 }  // namespace
 
+static void dispatch_here(Call& c);
+
 void dispatch(Call& c) {
-  ThreadState& ts = thread_state();
   if (c.op.flags & kInplaceOnly) {
     c.mode = Mode::Inplace;
     std::memset(c.preset, 0, sizeof c.preset);
     c.preset[0] = c.args[0].t;
   }
+  if (__builtin_expect(devices_in_use, 0)) {
+    DeviceScope scope(device_of(c, thread_state()));
+    return dispatch_here(c);
+  }
+  dispatch_here(c);
+}
+
+static inline void dispatch_here(Call& c) {
+  ThreadState& ts = thread_state();
   if (c.mode != Mode::Functional && c.preset[0])
     FL_CHECK(!c.preset[0]->inference || ts.inference,
              "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal tensor before doing "
              "inplace update.");
   if (__builtin_expect(ts.doors, 0)) {
     if (ts.doors & kDoorAutocast && c.op.autocast != Autocast::Plain) return autocast_call(c);
-    if (ts.doors & kDoorCapture) capture_call(c);
+    if (ts.doors & kDoorCapture && on_host(ts.device)) capture_call(c);
   }
   if (__builtin_expect(c.mode != Mode::Functional, 0) && ts.grad_enabled) {
     if (c.mode == Mode::Out)
@@ -310,12 +358,12 @@ void dispatch(Call& c) {
     if (any) return recorded_call(c, needs);
   }
   if (__builtin_expect(c.mode == Mode::Functional, 1)) {
-    c.op.forward(c);
+    run(c, ts);
     if (__builtin_expect(c.op.flags & kMultiView, 0))
       for (auto& t : c.list) set_multi_view(t);
     return;
   }
-  c.op.forward(c);
+  run(c, ts);
   if ((c.op.flags & kComposite) && c.mode == Mode::Inplace && c.results[0] != c.preset[0]) {  // recorded like any other write
     ops::copy_.inplace(Tensor::borrow(c.preset[0]), Tensor::borrow(c.results[0]));
     c.results[0]->unref();

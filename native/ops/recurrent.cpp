@@ -106,6 +106,7 @@ void layer_forward(Call& c) {
   FL_CHECK((type == DType::Float32 || type == DType::Float64) && weight.dtype() == type && h0.dtype() == type && c0.dtype() == type,
            "lstm: expected float32 or float64 tensors of one dtype (got ", dtype_name(type), ", ", dtype_name(weight.dtype()), ", ", dtype_name(h0.dtype()), ")");
   Tensor hidden = empty(states, type), cells = empty(states, type), gates = empty(x.sizes(), type);
+  c.ret(hidden), c.ret(cells), c.ret(gates);
   if (x.numel()) {
     Tensor workspace = workspace_for(layer, type);
     cpu::LstmDesc d = describe(layer, weight, c0, cells, gates, workspace);
@@ -113,7 +114,6 @@ void layer_forward(Call& c) {
     Unlock unlock(layer.ns());
     cpu::lstm_kernels().forward(d);
   }
-  c.ret(hidden), c.ret(cells), c.ret(gates);
 }
 
 void layer_gradient(Grad& G) {

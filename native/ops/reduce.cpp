@@ -41,7 +41,7 @@ Dims byte_strides(const Tensor& t) {
 }
 
 void run_reduce(cpu::Reduce op, const Tensor& x, uint64_t mask, bool keepdim, const Tensor& out, const Tensor& out2, double p0, double p1) {
-  if (out.numel() == 0) return;
+  if (no_work(out)) return;
   const int n = x.dim();
   Dims in = byte_strides(x), st(n), st2(n);
   auto spread_strides = [&](const Tensor& t, Dims& to) {

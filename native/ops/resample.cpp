@@ -109,7 +109,7 @@ void upsample_forward(Call& c, const Family& f) {
   FL_CHECK(x.size(1) > 0, "Non-empty ", f.ndim + 2, "D data tensor expected but got a tensor with sizes ", x.sizes());
   check_type(f, x.dtype());
   Tensor planes = contiguous_of(x), out = empty(resized(x.sizes(), u, u.out_size), x.dtype());
-  if (out.numel()) {
+  if (!no_work(out)) {
     Unlock unlock(work(u));
     cpu::upsample(x.dtype(), u, planes.bytes(), out.bytes());
   }
@@ -146,7 +146,7 @@ void backward_forward(Call& c, const Family& f) {
            " but got grad_output.size() = ", g.sizes());
   if (!is_floating(g.dtype())) fail(ErrorKind::NotImplemented, "\"", c.op.name, "\" not implemented for '", scalar_type_name(g.dtype()), "'");
   Tensor planes = contiguous_of(g), out = empty(in, g.dtype());
-  if (out.numel()) {
+  if (!no_work(out)) {
     Unlock unlock(work(u));
     cpu::upsample_backward(g.dtype(), u, planes.bytes(), out.bytes());
   }
@@ -295,6 +295,8 @@ Record grid_sampler_backward{
            Tensor g = contiguous_of(cast_of(c.tensor(0), x.dtype())), image = contiguous_of(x), at = contiguous_of(grid),
                   none = empty(IntView{0}, x.dtype());
            Tensor gx = wanted[0] ? empty(x.sizes(), x.dtype()) : none, gg = wanted[1] ? empty(grid.sizes(), x.dtype()) : none;
+           c.ret(gx);
+           c.ret(gg);
            if (g.numel() == 0) {
              for (auto* t : {&gx, &gg}) std::memset(t->bytes(), 0, size_t(t->numel()) * size_t(item_size(x.dtype())));
            } else {
@@ -302,8 +304,6 @@ Record grid_sampler_backward{
              cpu::grid_sample_backward(x.dtype(), s, g.bytes(), image.bytes(), at.bytes(), wanted[0] ? gx.bytes() : nullptr,
                                        wanted[1] ? gg.bytes() : nullptr);
            }
-           c.ret(gx);
-           c.ret(gg);
          },
      .flags = kPrivate,
      .nodes = {"GridSampler2DBackwardBackward0"}}};

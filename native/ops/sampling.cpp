@@ -10,10 +10,10 @@ static Record poisson{{.schema = {"poisson(Tensor self, " GENERATOR ") -> Tensor
                          const Tensor& x = c.tensor(0);
                          if (!is_floating(x.dtype())) no_kernel("poisson_cpu", x.dtype());
                          Tensor rate = contiguous_of(x), r = empty(x.sizes(), x.dtype());
-                         if (x.numel()) FL_CHECK(item_value(*all(ge(rate, 0)).get()).b, "invalid Poisson rate, expected rate to be non-negative");
+                         c.ret(r);
+                         if (x.numel()) FL_CHECK(holds(all(ge(rate, 0))), "invalid Poisson rate, expected rate to be non-negative");
                          Interruptible stop(double(x.numel()) * 20);
                          cpu::fill_poisson(generator_of(c.arg(1)), x.dtype(), r.bytes(), rate.bytes(), x.numel());
-                         c.ret(r);
                        },
                        .gradient = [](Grad& G) {
                          G.set(0, zeros_like_sizes(G.sizes(0), G.dtype(0)));
@@ -36,9 +36,9 @@ static Record binomial{{.schema = {"binomial(Tensor count, Tensor prob, " GENERA
                           GradModeGuard off(false);
                           count = dense(count), prob = dense(prob);
                           Tensor r = empty(shape, count.dtype());
+                          c.ret(r);
                           Interruptible stop(double(r.numel()) * 20);
                           cpu::fill_binomial(generator_of(c.arg(2)), r.dtype(), r.bytes(), count.bytes(), prob.bytes(), r.numel());
-                          c.ret(r);
                         },
                         .flags = kFunction,
                         .nodes = {"NotImplemented"},
@@ -159,9 +159,9 @@ static Record standard_gamma{{.schema = {"_standard_gamma(Tensor self, " GENERAT
                                 const Tensor& x = c.tensor(0);
                                 if (x.dtype() != DType::Float32 && x.dtype() != DType::Float64) no_kernel("gamma_cpu", x.dtype());
                                 Tensor alpha = contiguous_of(x), r = empty(x.sizes(), x.dtype());
+                                c.ret(r);
                                 Interruptible stop(double(x.numel()) * 20);
                                 cpu::fill_standard_gamma(generator_of(c.arg(1)), x.dtype(), r.bytes(), alpha.bytes(), x.numel());
-                                c.ret(r);
                               },
                               .gradient = [](Grad& G) {
                                 G.set(0, mul(G.grad(), standard_gamma_grad(G.in(0), G.result())));
@@ -175,10 +175,10 @@ static Record sample_dirichlet{{.schema = {"_sample_dirichlet(Tensor self, " GEN
                                       const Tensor& x = c.tensor(0);
                                       if (x.dtype() != DType::Float32 && x.dtype() != DType::Float64) no_kernel("dirichlet", x.dtype());
                                       Tensor alpha = contiguous_of(x), r = empty(x.sizes(), x.dtype());
+                                      c.ret(r);
                                       int64_t n = x.dim() ? x.size(-1) : 1;
                                       if (x.numel())
                                         cpu::sample_dirichlet(generator_of(c.arg(1)), x.dtype(), r.bytes(), alpha.bytes(), x.numel() / n, n);
-                                      c.ret(r);
                                     },
                                 .flags = kFunction,
                                 .nodes = {"NotImplemented"},
@@ -234,6 +234,7 @@ static Record multinomial{{.schema = {"multinomial(Tensor self, int num_samples,
                              Tensor prob = contiguous_of(x);
                              int64_t rows = x.dim() == 2 ? x.size(0) : 1;
                              Tensor r = x.dim() == 2 ? empty(IntView{rows, samples}, DType::Int64) : empty(IntView{samples}, DType::Int64);
+                             c.ret(r);
                              Generator& g = generator_of(c.arg(3));
                              bool race = !replacement || samples == 1, strided = race && rows > 1 && !x.is_contiguous();
                              Generator probe = g;  // of a strided race only the checks are wanted here
@@ -249,8 +250,7 @@ static Record multinomial{{.schema = {"multinomial(Tensor self, int num_samples,
                                       below ? "< 0)" : "= infinity or NaN)");
                                }
                              }
-                             if (strided) r = strided_race(x, samples, g);
-                             c.ret(r);
+                             if (strided) copy_values(r, strided_race(x, samples, g));
                            },
                            .flags = kBoth | kOut | kNoGrad,
                            .doc = "Indices drawn with the given weights, from each row."}};

@@ -139,6 +139,7 @@ void search(Call& c, Tensor bounds, const Value& sought, bool out_int32, bool ri
              scalar_type_name(c.preset[0]->dtype), " and out_int32 flag is ", out_int32 ? "True" : "False");
   const int64_t n = bounds.size(-1), rows = bounds.dim() == 1 ? 1 : bounds.numel() / std::max<int64_t>(n, 1);
   Tensor out = empty(values.sizes(), out_type);
+  c.ret(out);
   bounds = contiguous_of(cast_of(bounds, t)), values = contiguous_of(cast_of(values, t));
   if (out.numel()) {
     bool ok = true;
@@ -150,7 +151,6 @@ void search(Call& c, Tensor bounds, const Value& sought, bool out_int32, bool ri
     }
     FL_CHECK(ok, op, "(): sorter index out of range");
   }
-  c.ret(out);
 }
 
 }  // namespace
@@ -188,21 +188,21 @@ static Record histc{{.schema = {"histc(Tensor self, int bins=100, Scalar min=0, 
                        FL_CHECK(bins > 0, "torch.histogram(): bins must be > 0, but got ", bins, " for dimension 0");
                        double low = c.real(2), high = c.real(3);
                        if (low == high && x.numel()) {
-                         low = item_value(*amin(x).get()).real();
-                         high = item_value(*amax(x).get()).real();
+                         low = parameter_value(amin(x)).real();
+                         high = parameter_value(amax(x)).real();
                        }
                        if (low == high) low -= 1, high += 1;
                        FL_CHECK(std::isfinite(low) && std::isfinite(high), "torch.histc: range of [", low, ", ", high, "] is not finite");
                        FL_CHECK(low < high, "torch.histc: max must be larger than min");
                        x = contiguous_of(x);
                        Tensor out = empty(IntView{bins}, x.dtype());
+                       c.ret(out);
                        if (x.numel()) {
                          Unlock unlock(double(x.numel()) * 2);
                          cpu::histc(x.dtype(), x.bytes(), x.numel(), bins, low, high, out.bytes());
                        } else {
                          fill_values(out, Value(0));
                        }
-                       c.ret(out);
                      },
                      .flags = kBoth | kOut | kNoGrad | kExactOut,
                      .doc = "How many elements fall in each of equal bins from min to max (0 and 0: the data's range)."}};
@@ -225,9 +225,9 @@ static Record bincount{{.schema = {"bincount(Tensor self, Tensor? weights=None, 
                                                                                                           : DType::Float64;
                           if (weights.defined()) weights = contiguous_of(cast_of(weights, t));
                           Tensor out = empty(IntView{std::max(least, high + 1)}, t);
+                          c.ret(out);
                           fill_values(out, Value(0));
                           cpu::bincount(x.dtype(), x.bytes(), x.numel(), weights.defined() ? weights.bytes() : nullptr, t, out.bytes());
-                          c.ret(out);
                         },
                         .flags = kBoth | kNoGrad,
                         .doc = "How often each integer occurs, or the sum of its weights.\n\n>>> torch.bincount(torch.tensor([0, 2, 2]))\ntensor([1, 0, 2])"}};

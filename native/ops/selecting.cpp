@@ -29,12 +29,12 @@ Record pick{{.schema = {"_pick(Tensor self, int dim, Tensor index) -> Tensor"},
              .forward = [](Call& c) {
                const Tensor &x = c.tensor(0), &index = c.tensor(2);
                Tensor out = empty(index.sizes(), x.dtype());
+               c.ret(out);
                if (out.numel()) {
                  Along a(x, out, index, int(c.integer(1)));
                  cpu::BadIndex bad = cpu::gather(int64_t(item_size(x.dtype())), a.d, a.self.bytes(), a.other.bytes());
                  FL_CHECK_KIND(Index, !bad, "index ", bad.value, " is out of bounds");
                }
-               c.ret(out);
              },
              .gradient = [](Grad& G) {
                IntView sizes = G.sizes(0);
@@ -49,13 +49,13 @@ Record place{{.schema = {"_place(Tensor self, int dim, Tensor index, int n) -> T
                 Dims sizes(index.sizes());
                 if (sizes.size()) sizes[int(c.integer(1))] = c.integer(3);
                 Tensor out = empty(sizes, g.dtype());
+                c.ret(out);
                 fill_values(out, Value(0));
                 if (g.numel()) {
                   Along a(out, g, index, int(c.integer(1)));
                   cpu::BadIndex bad = cpu::scatter_reduce(g.dtype(), cpu::ScatterOp::Sum, a.d, a.self.bytes(), a.other.bytes());
                   FL_CHECK_KIND(Index, !bad, "index ", bad.value, " is out of bounds");
                 }
-                c.ret(out);
               },
               .gradient = [](Grad& G) {
                 G.set(0, pick(G.grad(), G.arg(1), G.in(2)));

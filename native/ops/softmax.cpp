@@ -41,7 +41,7 @@ void softmax_forward(Call& c, bool log) {
 }
 Tensor softmax_backward_values(const Tensor& grad, const Tensor& out, int d, bool log) {
   Tensor g = contiguous_of(cast_of(grad, out.dtype())), y = contiguous_of(out), r = empty(y.sizes(), y.dtype());
-  if (r.numel() == 0) return r;
+  if (no_work(r)) return r;
   Lines3 l = lines_of(y.sizes(), d);
   Unlock unlock(double(y.numel()) * 1.0);
   cpu::softmax_kernels().softmax_backward({y.dtype(), y.dtype(), log, l.outer, l.n, l.inner, g.bytes(), y.bytes(), r.bytes()});
@@ -165,22 +165,23 @@ void nll_forward(Call& c) {
   x = contiguous_of(x), target = contiguous_of(target);
   if (weight.defined()) weight = contiguous_of(weight);
   Tensor loss = empty(loss_sizes(target, c.integer(3)), x.dtype()), total = empty(IntView(), x.dtype());
+  c.ret(loss);
+  c.ret(total);
   Classes k = classes_of(x.sizes());
   cpu::NllDesc d{x.dtype(), target.dtype(), reduction_of(c.integer(3)), k.batch, k.classes, k.spatial, c.integer(4), x.bytes(), target.bytes(), bytes_or_null(weight),
                  loss.bytes(), total.bytes(), nullptr, nullptr};
   if (c.integer(3) == 0) fill_values(total, Value(0.0));
   check_target(cpu::softmax_kernels().nll(d));
-  c.ret(loss);
-  c.ret(total);
 }
 Tensor nll_backward_values(const Tensor& grad, IntView sizes, DType dtype, const Tensor& target_given, const Tensor& weight_given, const Tensor& total, int64_t reduction,
                            int64_t ignore) {
   Tensor g = contiguous_of(cast_of(grad, dtype)), target = contiguous_of(target_given), weight, r = empty(sizes, dtype);
+  if (no_work(r)) return r;
   if (weight_given.defined()) weight = contiguous_of(weight_given);
   Classes k = classes_of(sizes);
   cpu::NllDesc d{dtype, target.dtype(), reduction_of(reduction), k.batch, k.classes, k.spatial, ignore, nullptr, target.bytes(), bytes_or_null(weight), nullptr,
                  const_cast<char*>(bytes_or_null(total)), g.bytes(), r.bytes()};
-  if (r.numel()) check_target(cpu::softmax_kernels().nll_backward(d));
+  check_target(cpu::softmax_kernels().nll_backward(d));
   return r;
 }
 
@@ -249,6 +250,9 @@ void cross_entropy_forward(Call& c) {
   Classes k = classes_of(x.sizes());
   DType acc = acc_type(x.dtype());
   Tensor loss = empty(loss_sizes(target, c.integer(3)), x.dtype()), lse = empty(IntView{k.batch, k.spatial}, acc), total = empty(IntView(), acc);
+  c.ret(loss);
+  c.ret(lse);
+  c.ret(total);
   cpu::CrossEntropyDesc d{x.dtype(), target.dtype(), reduction_of(c.integer(3)), k.batch, k.classes, k.spatial, c.integer(4), c.real(5), x.bytes(), target.bytes(),
                           bytes_or_null(weight), lse.bytes(), loss.bytes(), total.bytes(), nullptr, nullptr};
   if (c.integer(3) == 0) fill_values(total, Value(0.0));
@@ -258,9 +262,6 @@ void cross_entropy_forward(Call& c) {
     status = cpu::softmax_kernels().cross_entropy(d);
   }
   check_target(status);
-  c.ret(loss);
-  c.ret(lse);
-  c.ret(total);
 }
 Tensor weight_view(const Tensor& weight, int ndim) {
   Dims shape(ndim, 1);

@@ -62,6 +62,7 @@ struct Value {
   Value(IntView v) : tag(IntsTag), n(v.n) { ints = v.data; }
   Value(const Dims& v) : Value(IntView(v)) {}
   Value(DType x) : tag(x == DType::None ? None : DTypeTag) { dtype = x; }
+  Value(Device x) : tag(DeviceTag) { device = x; }
   Value(MemoryFormat x) : tag(x == MemoryFormat::None ? None : FormatTag) { format = x; }
   Value(const char* x) : tag(StrTag) { s = x; }
   Value(const std::vector<Tensor>& v) : tag(TensorsTag), n(int(v.size())) { ts = reinterpret_cast<TensorImpl* const*>(v.data()); }

@@ -9,7 +9,7 @@ namespace {
 
 // Adds `g`, element by element, into the window (sizes of g, strides, offset) of contiguous `whole`; windows may overlap themselves.
 void add_window(const Tensor& whole, const Tensor& g, IntView strides, int64_t offset) {
-  if (g.numel() == 0) return;
+  if (no_work(g)) return;
   DType t = whole.dtype();
   cpu::Loop add = cpu::pointwise_kernels().binary[int(cpu::Binary::Add)][int(t)];
   int64_t item = int64_t(item_size(t)), nd = g.dim();
@@ -646,7 +646,7 @@ Record view_dtype{{.schema = {"view.dtype(Tensor(a) self, ScalarType dtype) -> T
 
 static Tensor formatted_copy(const Tensor& x, MemoryFormat f) {
   if (f == MemoryFormat::Preserve || f == MemoryFormat::None) return x.numel() ? copy_of(x) : empty_strided(x.sizes(), x.strides(), x.dtype());
-  Tensor out = empty_format(x.sizes(), x.dtype(), f);
+  Tensor out = empty_format(x.sizes(), x.dtype(), f, x.device());
   copy_values(out, x);
   return out;
 }

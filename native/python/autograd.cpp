@@ -291,7 +291,7 @@ PyObject* apply_function(PyObject*, PyObject* const* a, Py_ssize_t n) {
   for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(outputs.get()); ++k) {
     PyObject* o = PyTuple_GET_ITEM(outputs.get(), k);
     if (!is_tensor(o)) {
-      node->meta.emplace(DType::Float32, Dims());
+      node->meta.emplace(DType::Float32, Device{}, Dims());
       Py_INCREF(o);
       PyTuple_SET_ITEM(result.get(), k, o);
       continue;
@@ -461,14 +461,14 @@ bool edge_from(PyObject* o, Tensor& t) {  // a Tensor, or GradientEdge(node, out
     }
     Node* n = nodeof(node)->node;
     if (nr < 0 || nr >= n->meta.size()) return false;
-    t = empty(n->meta[nr].sizes, n->meta[nr].dtype);
+    t = empty(n->meta[nr].sizes, n->meta[nr].dtype, n->meta[nr].device);
     set_history(t, n, uint32_t(nr));
     return true;
   }
   if (PyType_IsSubtype(Py_TYPE(node), &FunctionBaseType) && fnof(node)->node) {
     Node* n = fnof(node)->node;
     if (nr < 0 || nr >= n->meta.size()) return false;
-    t = empty(n->meta[nr].sizes, n->meta[nr].dtype);
+    t = empty(n->meta[nr].sizes, n->meta[nr].dtype, n->meta[nr].device);
     set_history(t, n, uint32_t(nr));
     return true;
   }
@@ -497,7 +497,7 @@ PyObject* engine_run(PyObject*, PyObject* const* a, Py_ssize_t n) {
       r.grads.push_back(grad.dtype() == t.dtype() ? grad : ops::to_dtype(grad, t.dtype()));
     } else {
       FL_CHECK(t.numel() == 1, "grad can be implicitly created only for scalar outputs");
-      Tensor one = empty(t.sizes(), t.dtype());
+      Tensor one = empty(t.sizes(), t.dtype(), t.device());
       fill_values(one, Value(1.0));
       r.grads.push_back(one);
     }

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "memory/backend.h"
+#include "ops/ops.h"
 #include "tensor/iterator.h"
 
 namespace fl::py {
@@ -190,7 +192,7 @@ Tensor from_sequence(PyObject* o, DType dtype) {
     dtype = common_type(o, DType::None, shape.size());
     if (dtype == DType::None) dtype = default_dtype();  // nothing but empty lists
   }
-  Tensor t = empty(shape, dtype);
+  Tensor t = empty(shape, dtype, Device{});
   if (t.numel() == 0) return t;
   char* p = t.bytes();
   fill_from(o, shape, 0, dtype, p);
@@ -453,6 +455,7 @@ int numpy_type(DType t) {  // NumPy's type numbers
 PyObject* as_numpy(const Tensor& t, bool force) {
   FL_CHECK(force || !t.requires_grad() || !thread_state().grad_enabled, "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
   FL_CHECK_KIND(Type, t.dtype() != DType::BFloat16, "Got unsupported ScalarType BFloat16");
+  FL_CHECK_KIND(Type, on_host(t.device()), "can't convert ", device_name(t.device()), " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
   const NumpyApi& api = numpy_api();
   Py_ssize_t shape[kMaxDims], strides[kMaxDims], item = Py_ssize_t(item_size(t.dtype()));
   for (int d = 0; d < t.dim(); ++d) {
@@ -657,6 +660,10 @@ PyObject* to_dlpack(PyObject*, PyObject* args) {  // (tensor, versioned)
   if (!PyArg_ParseTuple(args, "O|p:to_dlpack", &o, &versioned)) return nullptr;
   FL_CHECK_KIND(Type, is_tensor(o), "to_dlpack: expected a Tensor");
   const Tensor& t = unwrap(o);
+  if (!on_host(t.device())) {
+    PyErr_Format(PyExc_BufferError, "Cannot pack tensors on %s", device_name(t.device()).c_str());
+    return nullptr;
+  }
   FL_CHECK_KIND(Runtime, !t.requires_grad(), "Can't export tensors that require gradient, use tensor.detach()");
   DLDataType dt{2, uint8_t(item_size(t.dtype()) * 8), 1};
   if (t.dtype() == DType::Bool) dt.code = 6;
@@ -731,7 +738,8 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
 
 struct Options {
   DType dtype = DType::None;
-  bool requires_grad = false;
+  bool requires_grad = false, placed = false;  // placed: a device was named
+  Device device;
 };
 bool options_from(PyObject* dtype, PyObject* device, int requires_grad, Options& o) {
   if (dtype && dtype != Py_None && !dtype_from(dtype, o.dtype)) {
@@ -739,9 +747,11 @@ bool options_from(PyObject* dtype, PyObject* device, int requires_grad, Options&
     return false;
   }
   if (device && device != Py_None) {
-    Device d;
-    FL_CHECK_KIND(Type, device_from(device, d), "tensor(): argument 'device' must be torch.device, not ", Py_TYPE(device)->tp_name);
-    if (d.type != DeviceType::CPU) empty(IntView{0}, DType::Float32, d);  // raises
+    FL_CHECK_KIND(Type, device_from(device, o.device), "tensor(): argument 'device' must be torch.device, not ", Py_TYPE(device)->tp_name);
+    o.device = checked_device(o.device);
+    o.placed = true;
+  } else {
+    o.device = thread_state().factory_device;
   }
   o.requires_grad = requires_grad;
   return true;
@@ -764,6 +774,11 @@ Tensor data_tensor(PyObject* data, DType dtype, bool copy) {
     }
   }
   return from_sequence(data, dtype);
+}
+// The tensor where the options want it. A tensor that was given stays where it is unless a device was named.
+Tensor placed(Tensor t, const Options& o, PyObject* data) {
+  if (t.device() == o.device || (!o.placed && is_tensor(data))) return t;
+  return ops::to_device(t, o.device);
 }
 PyObject* call_function_watched(const char* name, PyObject* args, PyObject* kw) {
   Ptr module(PyImport_ImportModule("flambeau._C"));
@@ -799,7 +814,7 @@ PyObject* make_tensor(PyObject*, PyObject* args, PyObject* kw) {
                                       "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
                                       "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
                                       1) < 0) return nullptr;
-  Tensor t = data_tensor(data, o.dtype, true);
+  Tensor t = placed(data_tensor(data, o.dtype, true), o, data);
   FL_CHECK(!o.requires_grad || is_differentiable(t.dtype()), "Only Tensors of floating point and complex dtype can require gradients");
   t->requires_grad = o.requires_grad;
   return wrap(t);
@@ -813,7 +828,7 @@ PyObject* as_tensor(PyObject*, PyObject* args, PyObject* kw) {
   if (!PyArg_ParseTupleAndKeywords(args, kw, "O|OO:as_tensor", const_cast<char**>(names), &data, &dtype, &device)) return nullptr;
   Options o;
   if (!options_from(dtype, device, 0, o)) return nullptr;
-  return wrap(data_tensor(data, o.dtype, false));
+  return wrap(placed(data_tensor(data, o.dtype, false), o, data));
   FL_CATCH(nullptr)
 }
 PyObject* frombuffer(PyObject*, PyObject* args, PyObject* kw) {

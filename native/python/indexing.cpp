@@ -112,7 +112,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
       ++dim;
     } else if (PyBool_Check(o)) {
       p.view = ops::unsqueeze(p.view, dim);
-      Tensor mask = empty(IntView{1}, DType::Bool);
+      Tensor mask = empty(IntView{1}, DType::Bool, Device{});
       *mask.data<bool>() = o == Py_True;
       noted.push_back({dim, mask});
       ++dim;
@@ -125,7 +125,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
         p.view = ops::select(p.view, dim, i);
       } else if (t.dim() == 0 && (t.dtype() == DType::Bool || t.dtype() == DType::UInt8)) {
         p.view = ops::unsqueeze(p.view, dim);
-        Tensor mask = empty(IntView{1}, DType::Bool);
+        Tensor mask = empty(IntView{1}, DType::Bool, Device{});
         *mask.data<bool>() = item_value(*t.get()).integer() != 0;
         noted.push_back({dim, mask});
         ++dim;
@@ -248,7 +248,7 @@ int tensor_assign_subscript(PyObject* self, PyObject* index, PyObject* value) {
     return 0;
   }
   if (!keep.defined()) {
-    keep = empty(IntView(), t.dtype());
+    keep = empty(IntView(), t.dtype(), t.device());
     ops::fill_.inplace(keep, v);
   }
   ops::index_put.inplace(p.view, p.tensors, keep, false);

@@ -11,6 +11,7 @@
 #include "base/interrupt.h"
 #include "base/unlock.h"
 #include "kernels/cpu/isa.h"
+#include "memory/backend.h"
 #include "tensor/iterator.h"
 
 namespace fl::py {
@@ -133,10 +134,12 @@ PyObject* broadcast_shapes_(PyObject*, PyObject* args) {
 // x._to(dtype or None, copy, memory_format or None): the conversions of Tensor.to, recorded.
 PyObject* tensor_to(PyObject*, PyObject* const* a, Py_ssize_t n) {
   FL_TRY
-  FL_CHECK_KIND(Type, n == 4 && is_tensor(a[0]), "_tensor_to: expected (tensor, dtype, copy, memory_format)");
+  FL_CHECK_KIND(Type, n == 5 && is_tensor(a[0]), "_tensor_to: expected (tensor, dtype, copy, memory_format, device)");
   Tensor t = unwrap(a[0]), before = t;
   DType d;
   if (a[1] != Py_None && dtype_from(a[1], d) && d != t.dtype()) t = ops::to_dtype(t, d);
+  Device where;
+  if (a[4] != Py_None && device_from(a[4], where) && !((where = checked_device(where)) == t.device())) t = ops::to_device(t, where);
   MemoryFormat f = MemoryFormat::None;
   if (a[3] != Py_None) format_from(a[3], f);
   bool copy = truth(a[2]) && t.get() == before.get();
@@ -156,6 +159,45 @@ PyObject* tensor_to(PyObject*, PyObject* const* a, Py_ssize_t n) {
     return a[0];
   }
   return wrap(t);
+  FL_CATCH(nullptr)
+}
+// The first device other than the processor among tensors and devices in arguments, else the processor if there is any tensor.
+bool find_device(PyObject* o, Device& found, int depth) {
+  Device d;
+  if (is_tensor(o)) d = unwrap(o).device();
+  else if (depth && (PyTuple_Check(o) || PyList_Check(o))) {
+    bool any = false;
+    for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(o); ++k) any |= find_device(PySequence_Fast_GET_ITEM(o, k), found, depth - 1);
+    return any;
+  } else return false;
+  if (on_host(found)) found = d;
+  return true;
+}
+// _where_tensors_are(function, args, kwargs): the call, whose operators make their tensors on the device of those in the arguments.
+PyObject* where_tensors_are(PyObject*, PyObject* const* a, Py_ssize_t n) {
+  FL_TRY
+  FL_CHECK_KIND(Type, n == 3 && PyTuple_Check(a[1]) && PyDict_Check(a[2]), "_where_tensors_are: expected (function, args, kwargs)");
+  Device device, named;
+  bool any = find_device(a[1], device, 3);
+  PyObject *key, *value;
+  Py_ssize_t at = 0;
+  while (PyDict_Next(a[2], &at, &key, &value)) any |= find_device(value, device, 2);
+  PyObject* given = PyDict_GetItemString(a[2], "device");
+  if (given && given != Py_None && device_from(given, named)) {
+    device = checked_device(named);
+    any = true;
+  }
+  if (!any) return PyObject_Call(a[0], a[1], a[2]);
+  DeviceScope scope(device);
+  return PyObject_Call(a[0], a[1], a[2]);
+  FL_CATCH(nullptr)
+}
+PyObject* set_factory_device(PyObject*, PyObject* o) {
+  FL_TRY
+  Device d;
+  FL_CHECK_KIND(Type, device_from(o, d), "set_default_device: expected a device, not ", Py_TYPE(o)->tp_name);
+  thread_state().factory_device = checked_device(d);
+  Py_RETURN_NONE;
   FL_CATCH(nullptr)
 }
 // transpose_ and its kin: self becomes the view that was made of it, history included.
@@ -235,6 +277,8 @@ PyMethodDef functions[] = {
     {"_set_memory_limit", memory_limit, METH_O, "Bytes of large blocks that may be in use; 0: no limit."},
     {"_fail_allocation_after", fail_after, METH_O, "For tests: the n-th large allocation fails."},
     {"broadcast_shapes", broadcast_shapes_, METH_VARARGS, "The shape that all shapes broadcast to."},
+    {"_where_tensors_are", FAST(where_tensors_are), METH_FASTCALL, "A call whose operators make tensors where those in its arguments are."},
+    {"_set_factory_device", set_factory_device, METH_O, "Sets where factories make tensors."},
     {"_tensor_to", FAST(tensor_to), METH_FASTCALL, "Conversion of type and layout."},
     {"_adopt_view", FAST(adopt_view), METH_FASTCALL, "Gives a tensor the geometry and history of a view of it."},
     {"_add_tensor_methods", add_methods, METH_O, "Adds methods written in Python to Tensor."},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/unlock.h"
+#include "memory/backend.h"
 #include "python/binding.h"
 #include "tensor/modes.h"
 
@@ -41,7 +42,7 @@ struct Columns {
       TensorImpl* p = params[k] = unwrap(o).get();
       if (!k) dtype = p->dtype;
       if (dtype != DType::Float32 && dtype != DType::Float64) return false;
-      if (p->dtype != dtype || p->inference || !(p->contiguous || is_dense(p->sizes, p->strides))) return false;
+      if (p->dtype != dtype || p->inference || !(p->contiguous || is_dense(p->sizes, p->strides)) || !on_host(p->device)) return false;
       total += sizes[k] = p->numel;
       memory.push_back(p->bytes());
     }
@@ -76,7 +77,7 @@ bool counters(PyObject* list, Py_ssize_t n) {
     PyObject* o = PyList_GET_ITEM(list, k);
     if (!is_tensor(o)) return false;
     const TensorImpl* t = unwrap(o).get();
-    if (t->numel != 1 || t->inference || (t->dtype != DType::Float32 && t->dtype != DType::Float64)) return false;
+    if (t->numel != 1 || t->inference || !on_host(t->device) || (t->dtype != DType::Float32 && t->dtype != DType::Float64)) return false;
   }
   return true;
 }

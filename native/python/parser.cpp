@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "memory/backend.h"
 #include "tensor/iterator.h"
 
 namespace fl::py {
@@ -167,7 +168,7 @@ bool convert(PyObject* o, const SchemaArg& a, Value& v, Arena& arena) {
       }
       if (is_tensor(o)) {
         const Tensor& t = unwrap(o);
-        if (t.dim() != 0 || t.requires_grad()) return false;
+        if (t.dim() != 0 || t.requires_grad() || !on_host(t.device())) return false;
         has_override(o, arena);
         v = item_value(*t.get());
         return true;

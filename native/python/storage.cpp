@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/cpu/random.h"
+#include "memory/backend.h"
 #include "python/generator.h"
 #include "tensor/iterator.h"
 
@@ -35,7 +36,7 @@ PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kw) {
   Device where;
   if (device && device != Py_None) {
     FL_CHECK_KIND(Type, device_from(device, where), "UntypedStorage(): argument 'device' must be torch.device");
-    FL_CHECK_KIND(NotImplemented, where.type == DeviceType::CPU, "UntypedStorage: no storage on device '", device_name(where), "': this build of flambeau only has the CPU");
+    where = checked_device(where);
   }
   long long n = 0;
   Py_buffer view{};
@@ -57,8 +58,10 @@ PyObject* storage_new(PyTypeObject* type, PyObject* args, PyObject* kw) {
   PyObject* o = type->tp_alloc(type, 0);
   if (!o) return nullptr;
   Ptr held(o);
-  st(o) = Storage::make(size_t(n));
-  if (from_bytes) {
+  st(o) = Storage::make(size_t(n), where);
+  if (!st(o)->data) {
+    if (from_bytes) PyBuffer_Release(&view);
+  } else if (from_bytes) {
     std::memcpy(st(o)->data, view.buf, size_t(n));
     PyBuffer_Release(&view);
   } else if (n) {
@@ -82,21 +85,35 @@ PyObject* s_resize(PyObject* self, PyObject* n) {
 }
 PyObject* s_clone(PyObject* self, PyObject*) {
   FL_TRY
-  Storage* c = Storage::make(st(self)->nbytes);
-  if (c->nbytes) std::memcpy(c->data, st(self)->data, c->nbytes);
+  Storage* c = Storage::make(st(self)->nbytes, st(self)->device);
+  if (c->nbytes && c->data) std::memcpy(c->data, st(self)->data, c->nbytes);
   PyObject* o = storage_object(c);
   c->unref();
   return o;
   FL_CATCH(nullptr)
 }
+void need_data(PyObject* self) {
+  Device d = st(self)->device;
+  if (!on_host(d)) fail(ErrorKind::NotImplemented, "Not available for '", device_type_name(d.type), "' device type");
+}
 PyObject* s_cpu(PyObject* self, PyObject*) {
+  FL_TRY
+  if (!on_host(st(self)->device)) throw NoHostData(st(self)->device);
+  Py_INCREF(self);
+  return self;
+  FL_CATCH(nullptr)
+}
+PyObject* s_self(PyObject* self, PyObject*) {
   Py_INCREF(self);
   return self;
 }
 PyObject* s_tolist(PyObject* self, PyObject*) {
+  FL_TRY
+  need_data(self);
   PyObject* l = PyList_New(Py_ssize_t(st(self)->nbytes));
   for (size_t k = 0; k < st(self)->nbytes; ++k) PyList_SET_ITEM(l, Py_ssize_t(k), PyLong_FromLong(static_cast<uint8_t*>(st(self)->data)[k]));
   return l;
+  FL_CATCH(nullptr)
 }
 PyObject* s_device(PyObject* self, void*) { return device_object(st(self)->device); }
 Py_ssize_t s_len(PyObject* self) { return Py_ssize_t(st(self)->nbytes); }
@@ -123,6 +140,7 @@ bool slice_of(PyObject* self, PyObject* index, Py_ssize_t& begin, Py_ssize_t& n)
 PyObject* s_item(PyObject* self, PyObject* index) {
   FL_TRY
   Py_ssize_t k, n;
+  need_data(self);
   if (!PySlice_Check(index)) return index_of(self, index, k) ? PyLong_FromLong(bytes_of(self)[k]) : nullptr;
   if (!slice_of(self, index, k, n)) return nullptr;
   Storage* whole = st(self);  // a part shares memory: the whole must stay where it is
@@ -150,6 +168,7 @@ int s_assign(PyObject* self, PyObject* index, PyObject* value) {
     return -1;
   }
   Py_ssize_t k, n = 1;
+  need_data(self);
   if (PySlice_Check(index) ? !slice_of(self, index, k, n) : !index_of(self, index, k)) return -1;
   uint8_t b;
   byte_from(value, b);
@@ -161,7 +180,7 @@ PyObject* s_fill(PyObject* self, PyObject* value) {
   FL_TRY
   uint8_t b;
   byte_from(value, b);
-  if (st(self)->nbytes) std::memset(st(self)->data, b, st(self)->nbytes);
+  if (st(self)->nbytes && on_host(st(self)->device)) std::memset(st(self)->data, b, st(self)->nbytes);
   Py_INCREF(self);
   return self;
   FL_CATCH(nullptr)
@@ -173,14 +192,17 @@ PyObject* s_copy(PyObject* self, PyObject* args) {
   Storage* from = storage_from(source);
   FL_CHECK_KIND(Type, from, "copy_(): argument 'source' must be UntypedStorage, not ", Py_TYPE(source)->tp_name);
   FL_CHECK(from->nbytes == st(self)->nbytes, "size does not match, self was ", st(self)->nbytes, " bytes but src was ", from->nbytes, " bytes");
-  if (from->nbytes) std::memmove(st(self)->data, from->data, from->nbytes);
+  if (!on_host(from->device) && on_host(st(self)->device)) throw NoHostData(from->device);
+  if (from->nbytes && on_host(st(self)->device)) std::memmove(st(self)->data, from->data, from->nbytes);
   Py_INCREF(self);
   return self;
   FL_CATCH(nullptr)
 }
 PyObject* s_repr(PyObject* self) {
   std::string text;
-  for (size_t k = 0; k < st(self)->nbytes; ++k) text += ' ' + std::to_string(int(bytes_of(self)[k])) + '\n';
+  const bool shown = on_host(st(self)->device);
+  if (!shown) text = "...\n";
+  for (size_t k = 0; shown && k < st(self)->nbytes; ++k) text += ' ' + std::to_string(int(bytes_of(self)[k])) + '\n';
   text += "[torch.storage.UntypedStorage(device=" + device_name(st(self)->device) + ") of size " + std::to_string(st(self)->nbytes) + "]";
   return PyUnicode_FromStringAndSize(text.data(), Py_ssize_t(text.size()));
 }
@@ -209,10 +231,13 @@ PyObject* s_sizeof(PyObject* self, PyObject*) { return PyLong_FromSize_t(st(self
 PyObject* s_cdata(PyObject* self, void*) { return PyLong_FromVoidPtr(st(self)); }
 PyObject* s_is_cuda(PyObject*, void*) { Py_RETURN_FALSE; }
 int s_buffer(PyObject* self, Py_buffer* view, int flags) {
+  FL_TRY
+  need_data(self);
   st(self)->resizable = false;
-  return PyBuffer_FillInfo(view, self, st(self)->data ? st(self)->data : const_cast<char*>(""), Py_ssize_t(st(self)->nbytes), 0, flags);
+  return PyBuffer_FillInfo(view, self, st(self)->data, Py_ssize_t(st(self)->nbytes), 0, flags);
+  FL_CATCH(-1)
 }
-PyMethodDef storage_methods[] = {{"nbytes", s_nbytes, METH_NOARGS, "The number of bytes."}, {"size", s_nbytes, METH_NOARGS, "The number of bytes."}, {"data_ptr", s_data_ptr, METH_NOARGS, "The address."}, {"element_size", s_element_size, METH_NOARGS, "1."}, {"resize_", s_resize, METH_O, "Changes the number of bytes, keeping the common prefix."}, {"clone", s_clone, METH_NOARGS, "A copy."}, {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."}, {"fill_", s_fill, METH_O, "Sets all bytes."}, {"copy_", s_copy, METH_VARARGS, "Takes over the bytes of a storage of the same size."}, {"is_shared", s_is_shared, METH_NOARGS, "Whether other processes may see these bytes."}, {"is_pinned", s_false, METH_VARARGS, "False without a GPU."}, {"share_memory_", s_share, METH_NOARGS, "Moves the bytes to memory that processes share."}, {"_shared_file", s_shared_file, METH_NOARGS, "The file descriptor of shared memory; -1 without."}, {"_attach", s_attach, METH_VARARGS | METH_STATIC, "The storage of a shared file (descriptor, bytes); takes over the descriptor."}, {"untyped", s_cpu, METH_NOARGS, "self."}, {"__sizeof__", s_sizeof, METH_NOARGS}, {nullptr}};
+PyMethodDef storage_methods[] = {{"nbytes", s_nbytes, METH_NOARGS, "The number of bytes."}, {"size", s_nbytes, METH_NOARGS, "The number of bytes."}, {"data_ptr", s_data_ptr, METH_NOARGS, "The address."}, {"element_size", s_element_size, METH_NOARGS, "1."}, {"resize_", s_resize, METH_O, "Changes the number of bytes, keeping the common prefix."}, {"clone", s_clone, METH_NOARGS, "A copy."}, {"cpu", s_cpu, METH_NOARGS, "self."}, {"tolist", s_tolist, METH_NOARGS, "The bytes as a list."}, {"fill_", s_fill, METH_O, "Sets all bytes."}, {"copy_", s_copy, METH_VARARGS, "Takes over the bytes of a storage of the same size."}, {"is_shared", s_is_shared, METH_NOARGS, "Whether other processes may see these bytes."}, {"is_pinned", s_false, METH_VARARGS, "False without a GPU."}, {"share_memory_", s_share, METH_NOARGS, "Moves the bytes to memory that processes share."}, {"_shared_file", s_shared_file, METH_NOARGS, "The file descriptor of shared memory; -1 without."}, {"_attach", s_attach, METH_VARARGS | METH_STATIC, "The storage of a shared file (descriptor, bytes); takes over the descriptor."}, {"untyped", s_self, METH_NOARGS, "self."}, {"__sizeof__", s_sizeof, METH_NOARGS}, {nullptr}};
 PyGetSetDef storage_getset[] = {{"device", s_device}, {"_cdata", s_cdata}, {"is_cuda", s_is_cuda}, {nullptr}};
 PySequenceMethods storage_sequence;
 PyMappingMethods storage_mapping;
@@ -231,7 +256,9 @@ PyObject* generator_new(PyTypeObject* type, PyObject* args, PyObject* kw) {
   Device d;
   if (device && device != Py_None) {
     FL_CHECK_KIND(Type, device_from(device, d), "Generator(): argument 'device' must be torch.device");
-    FL_CHECK(d.type == DeviceType::CPU, "Device type ", device_type_name(d.type), " is not supported for torch.Generator() api.");
+    std::string upper = device_type_name(d.type);
+    for (char& letter : upper) letter = char(std::toupper(letter));
+    FL_CHECK(on_host(d), upper, " device type not an accelerator. Device type ", device_type_name(d.type), " is not supported for torch.Generator() api.");
   }
   PyObject* o = type->tp_alloc(type, 0);
   if (o) reinterpret_cast<GeneratorObject*>(o)->g = new Generator;
@@ -264,7 +291,7 @@ PyObject* g_seed(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong
 PyObject* g_initial_seed(PyObject* self, PyObject*) { return PyLong_FromUnsignedLongLong(gen(self).initial_seed()); }
 PyObject* g_get_state(PyObject* self, PyObject*) {
   FL_TRY
-  Tensor t = empty(IntView{Generator::kStateBytes}, DType::UInt8);
+  Tensor t = empty(IntView{Generator::kStateBytes}, DType::UInt8, Device{});
   gen(self).get_state(t.bytes());
   return wrap(t);
   FL_CATCH(nullptr)

@@ -1,4 +1,5 @@
 // The Tensor type: its life, number slots, attributes and the few methods that are not operators.
+#include "memory/backend.h"
 #include "python/binding.h"
 
 #include <structmember.h>
@@ -431,6 +432,7 @@ GETTER(itemsize) { return PyLong_FromSize_t(item_size(unwrap(self).dtype())); }
 GETTER(nbytes) { return PyLong_FromLongLong(unwrap(self).numel() * int64_t(item_size(unwrap(self).dtype()))); }
 GETTER(false_) { Py_RETURN_FALSE; }
 GETTER(is_cpu) { return PyBool_FromLong(unwrap(self).device().type == DeviceType::CPU); }
+GETTER(is_meta) { return PyBool_FromLong(unwrap(self).device().type == DeviceType::Meta); }
 GETTER(requires_grad) { return PyBool_FromLong(unwrap(self).requires_grad()); }
 GETTER(is_leaf) {
   FL_TRY
@@ -552,6 +554,8 @@ int set_grad(PyObject* self, PyObject* v, void*) {
              scalar_type_name(t.dtype()), "'. The gradient must match the tensor's grad_dtype (its dtype)");
     FL_CHECK(g.sizes() == t.sizes(), "attempting to assign a gradient of size '", g.sizes(), "' to a tensor of size '", t.sizes(),
              "'. Please ensure that the gradient and the tensor are the same size");
+    FL_CHECK(g.device() == t.device(), "attempting to assign a gradient with device type '", device_type_name(g.device().type), "' to a tensor with device type '",
+             device_type_name(t.device().type), "'. Please ensure that the gradient and the tensor are on the same device");
     fresh = Tensor(g).release();
   }
   TensorImpl* old = t->grad;
@@ -566,6 +570,8 @@ int set_data(PyObject* self, PyObject* v, void*) {
   FL_CHECK_KIND(Type, is_tensor(v), "Variable data has to be a tensor, but got ", Py_TYPE(v)->tp_name);
   const Tensor &t = unwrap(self), &s = unwrap(v);
   if (t->grad_fn || t->requires_grad) FL_CHECK(is_differentiable(s.dtype()) || !t.requires_grad(), "data set to a tensor that requires gradients must be floating point or complex dtype");
+  FL_CHECK(t.device() == s.device(), "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type (on devices ",
+           device_name(t.device()), " and ", device_name(s.device()), ").");
   Storage* old = t->storage;
   s->storage->ref();
   t->storage = s->storage;
@@ -638,7 +644,7 @@ PyGetSetDef tensor_getset[] = {
     {"is_quantized", get_false_},
     {"is_mkldnn", get_false_},
     {"is_mps", get_false_},
-    {"is_meta", get_false_},
+    {"is_meta", get_is_meta},
     {"is_xla", get_false_},
     {"is_xpu", get_false_},
     {"is_hpu", get_false_},
@@ -712,7 +718,7 @@ PyObject* m_numel(PyObject* self, PyObject*) {
 }
 PyObject* m_element_size(PyObject* self, PyObject*) { return PyLong_FromSize_t(item_size(unwrap(self).dtype())); }
 PyObject* m_storage_offset(PyObject* self, PyObject*) { return PyLong_FromLongLong(unwrap(self)->offset); }
-PyObject* m_data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(unwrap(self).numel() || unwrap(self)->storage->nbytes ? unwrap(self).bytes() : nullptr); }
+PyObject* m_data_ptr(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(on_host(unwrap(self).device()) && (unwrap(self).numel() || unwrap(self)->storage->nbytes) ? unwrap(self).bytes() : nullptr); }
 PyObject* m_item(PyObject* self, PyObject*) {
   FL_TRY
   return tensor_item(unwrap(self));
@@ -845,7 +851,7 @@ PyObject* m_set_(PyObject* self, PyObject* args, PyObject* kw) {
   Ref<Storage> fresh;
   Ptr untyped;
   if (!source) {
-    fresh = Ref<Storage>::steal(Storage::make(0));
+    fresh = Ref<Storage>::steal(Storage::make(0, t.device()));
   } else if (is_tensor(source)) {
     const Tensor& s = unwrap(source);
     FL_CHECK(s.dtype() == t.dtype(), "set_: Could not set tensor of type ", scalar_type_name(s.dtype()), " to a tensor of type ", scalar_type_name(t.dtype()));
@@ -864,6 +870,8 @@ PyObject* m_set_(PyObject* self, PyObject* args, PyObject* kw) {
     fresh = Ref<Storage>::borrow(found);
     size[0] = int64_t(found->nbytes / item_size(t.dtype()));
   }
+  FL_CHECK(fresh->device == t.device(), "set_: Attempted to set the storage of a tensor on device \"", device_name(t.device()),
+           "\" to a storage on different device \"", device_name(fresh->device), "\".  This is no longer allowed; the devices must match.");
   if (size_given) {
     size = sizes_from(&size_given, 1, "set_");
     stride = stride_given ? sizes_from(&stride_given, 1, "set_") : contiguous_strides(size);
@@ -973,7 +981,7 @@ PyObject* m_backward(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObje
     return PyObject_Vectorcall(f.get(), all.data(), size_t(n + 1), kw);
   }
   BackwardRequest r;
-  Tensor one = empty(t.sizes(), t.dtype());
+  Tensor one = empty(t.sizes(), t.dtype(), t.device());
   fill_values(one, Value(1.0));
   r.roots.push_back(t);
   r.grads.push_back(std::move(one));

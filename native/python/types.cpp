@@ -1,4 +1,5 @@
 // The small value types of the API: dtype, device, layout, memory_format, Size.
+#include "memory/backend.h"
 #include "python/binding.h"
 
 #include <cstring>
@@ -311,6 +312,14 @@ PyObject* device_object(Device d) {
   o->stack = nullptr;
   return reinterpret_cast<PyObject*>(o);
 }
+// From the first device on that is not the processor, calls look at where their tensors are.
+static void note_device(Device d) {
+  if (on_host(d) || devices_in_use || !backends[int(d.type)]) return;
+  Ptr module(PyImport_ImportModule("flambeau._operator"));
+  Ptr done(module ? PyObject_CallMethod(module.get(), "look_at_devices", nullptr) : nullptr);
+  if (!done) raise_python();
+  devices_in_use = true;
+}
 bool device_from(PyObject* o, Device& out) {
   if (Py_TYPE(o) == &DeviceObjectType) {
     out = dev(o);
@@ -318,13 +327,13 @@ bool device_from(PyObject* o, Device& out) {
   }
   if (PyUnicode_Check(o)) {
     out = parse_device(PyUnicode_AsUTF8(o));
+    note_device(out);
     return true;
   }
   if (PyLong_Check(o) && !PyBool_Check(o)) {
     long i = PyLong_AsLong(o);
     FL_CHECK(i >= 0 && i < 128, "Device index must not be negative");
-    out = {DeviceType::CUDA, int8_t(i)};
-    return true;
+    fail(ErrorKind::Runtime, "Cannot access accelerator device when none is available.");
   }
   return false;
 }

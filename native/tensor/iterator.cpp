@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/unlock.h"
 #include "kernels/cpu/index.h"
+#include "memory/backend.h"
 #include "tensor/modes.h"
 
 namespace fl {
@@ -55,6 +56,7 @@ static T get(const char* p) {
 
 Value item_value(const TensorImpl& t) {
   FL_CHECK(t.numel == 1, "a Tensor with ", t.numel, " elements cannot be converted to Scalar");
+  if (t.device.type == DeviceType::Meta) throw NoHostData(ErrorKind::Runtime, "Tensor.item() cannot be called on meta tensors");
   const char* p = t.bytes();
   switch (t.dtype) {
     case DType::Bool: return Value(*reinterpret_cast<const uint8_t*>(p) != 0);
@@ -81,6 +83,14 @@ Value item_value(const TensorImpl& t) {
     default: return Value();
   }
 }
+
+Value parameter_value(const Tensor& t) {
+  if (on_host(t.device())) return item_value(*t.get());
+  return is_complex(t.dtype()) ? Value(0.0, 0.0) : is_floating(t.dtype()) ? Value(0.0)
+                                               : t.dtype() == DType::Bool ? Value(false)
+                                                                          : Value(0);
+}
+bool holds(const Tensor& condition) { return !on_host(condition.device()) || item_value(*condition.get()).integer() != 0; }
 
 Pointwise::Pointwise(const Tensor& out, DType loop_dtype) : ndim_(out.dim()), numel_(out.numel()) {
   Operand& o = ops_[0];
@@ -319,6 +329,7 @@ static void copy_strided(const Tensor& dst, const Tensor& src) {
 }
 
 void copy_values(const Tensor& dst, const Tensor& src) {
+  if (!on_host(dst.device()) || !on_host(src.device())) return backends[int((on_host(dst.device()) ? src : dst).device().type)]->copy(dst, src);
   if (dst.numel() == 0) return;
   DType to = dst.dtype(), from = src.dtype();
   if (to == from && dst.is_contiguous() && src.is_contiguous() && dst.sizes() == src.sizes() && dst.numel() < 4096) {
@@ -346,12 +357,13 @@ Tensor cast_of(const Tensor& t, DType dtype) {
 }
 Tensor contiguous_of(const Tensor& t) {
   if (t.is_contiguous()) return t;
-  Tensor out = empty(t.sizes(), t.dtype());
+  Tensor out = empty(t.sizes(), t.dtype(), t.device());
   copy_values(out, t);
   return out;
 }
 
 void add_in_place(const Tensor& dst, const Tensor& src) {
+  if (!on_host(dst.device())) return backends[int(dst.device().type)]->add(dst, src);
   before_write();
   DType t = dst.dtype(), loop = is_reduced_float(t) ? DType::Float32 : t;
   cpu::Loop add = cpu::pointwise_kernels().binary[int(cpu::Binary::Add)][int(loop)];
@@ -367,7 +379,7 @@ void add_in_place(const Tensor& dst, const Tensor& src) {
 }
 
 bool any_nan(const Tensor& t) {
-  if (t.numel() == 0) return false;
+  if (t.numel() == 0 || !on_host(t.device())) return false;
   DType loop = is_reduced_float(t.dtype()) ? DType::Float32 : t.dtype();
   Tensor flags = empty(t.sizes(), DType::Bool);
   Pointwise it(flags, DType::Bool);
@@ -377,6 +389,7 @@ bool any_nan(const Tensor& t) {
 }
 
 void fill_values(const Tensor& dst, const Value& number) {
+  if (!on_host(dst.device())) return backends[int(dst.device().type)]->fill(dst, number);
   if (dst.numel() == 0) return;
   DType t = dst.dtype();
   bool zero = number.tag != Value::ComplexTag && number.real() == 0 && !(number.tag == Value::FloatTag && std::signbit(number.d));

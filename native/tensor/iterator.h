@@ -50,5 +50,8 @@ void add_in_place(const Tensor& dst, const Tensor& src);
 bool any_nan(const Tensor& t);
 void fill_values(const Tensor& dst, const Value& number);
 Value item_value(const TensorImpl& t);                   // the number in a one-element tensor
+// The number in a tensor that is a kernel's parameter: 0 where no kernel of the processor will run.
+Value parameter_value(const Tensor& t);
+bool holds(const Tensor& condition);                     // a check on values: one element that is true, or out of the host's reach
 
 }  // namespace fl

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "memory/storage.h"
 #include "tensor/dtype.h"
 
 namespace fl {
@@ -15,6 +16,8 @@ struct ThreadState {
   bool autocast_cache = true;
   DType autocast_dtype = DType::BFloat16;
   int backward_depth = 0;
+  Device device;                // where calls allocate and run (memory/backend.h)
+  Device factory_device;        // where factories make tensors when not told
 };
 constexpr uint8_t kDoorAutocast = 1, kDoorCapture = 2, kDoorTransform = 4;
 

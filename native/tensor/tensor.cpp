@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "memory/backend.h"
 #include "tensor/modes.h"
 
 namespace fl {
@@ -204,23 +206,24 @@ bool has_internal_overlap(IntView sizes, IntView strides) {
   return false;
 }
 
-static void extent(const TensorImpl& t, const char*& begin, const char*& end) {
+// The bytes of its storage that a tensor covers.
+static void extent(const TensorImpl& t, int64_t& begin, int64_t& end) {
   int64_t lo = 0, hi = 0, item = int64_t(item_size(t.dtype));
   for (int i = 0; i < t.sizes.size(); ++i) (t.strides[i] < 0 ? lo : hi) += t.strides[i] * (t.sizes[i] - 1) * item;
-  begin = t.bytes() + lo;
-  end = t.bytes() + hi + item;
+  begin = t.offset * item + lo;
+  end = t.offset * item + hi + item;
 }
 
 bool may_overlap(const TensorImpl& a, const TensorImpl& b) {
   if (a.storage != b.storage || a.numel == 0 || b.numel == 0) return false;
-  const char *ab, *ae, *bb, *be;
+  int64_t ab, ae, bb, be;
   extent(a, ab, ae);
   extent(b, bb, be);
   return ab < be && bb < ae;
 }
 
 bool same_view(const TensorImpl& a, const TensorImpl& b) {
-  if (a.storage != b.storage || a.bytes() != b.bytes() || !(a.sizes == b.sizes)) return false;
+  if (a.storage != b.storage || a.offset * int64_t(item_size(a.dtype)) != b.offset * int64_t(item_size(b.dtype)) || !(a.sizes == b.sizes)) return false;
   for (int i = 0; i < a.sizes.size(); ++i)
     if (a.sizes[i] > 1 && a.strides[i] != b.strides[i]) return false;
   return true;
@@ -313,17 +316,34 @@ static size_t checked_bytes(int64_t n, DType dtype) {
   return size_t(bytes);
 }
 
-void check_device(Device device) {
-  if (__builtin_expect(device.type == DeviceType::CPU, 1)) return;
-  FL_CHECK_KIND(Assertion, device.type != DeviceType::CUDA, "Torch not compiled with CUDA enabled");
-  fail(ErrorKind::NotImplemented, "Could not run on device '", device_name(device), "': this build of flambeau only has the CPU");
+NoHostData::NoHostData(Device device)
+    : Error(ErrorKind::NotImplemented, device.type == DeviceType::Meta ? "Cannot copy out of meta tensor; no data!"
+                                                                       : "The values of a tensor on device '" + device_name(device) + "' are not on the host") {}
+void* TensorImpl::promised_bytes() const {
+  void* p = storage->bytes();
+  if (!p) throw NoHostData(device);
+  return p;
 }
+
+DeviceScope::DeviceScope(Device d) {
+  ThreadState& ts = thread_state();
+  device = std::exchange(ts.device, d);
+  factory_device = std::exchange(ts.factory_device, d);
+}
+DeviceScope::~DeviceScope() {
+  ThreadState& ts = thread_state();
+  ts.device = device;
+  ts.factory_device = factory_device;
+}
+
+Tensor empty(IntView sizes, DType dtype) { return empty(sizes, dtype, thread_state().device); }
+Tensor empty_strided(IntView sizes, IntView strides, DType dtype) { return empty_strided(sizes, strides, dtype, thread_state().device); }
 
 Tensor empty(IntView sizes, DType dtype, Device device) {
   int64_t numel = 1;
   if (__builtin_expect(sizes.n > 0, 1)) numel = checked_numel(sizes);
-  check_device(device);
-  Tensor t = new_tensor(Storage::make(checked_bytes(numel, dtype)), dtype);
+  Tensor t = new_tensor(Storage::make(checked_bytes(numel, dtype), device), dtype);
+  t->device = t->storage->device;
   t->numel = numel;
   t->sizes = Dims(sizes);
   Dims st(sizes.n);
@@ -349,10 +369,9 @@ static int64_t span(IntView sizes, IntView strides) {  // elements from the firs
 
 Tensor empty_strided(IntView sizes, IntView strides, DType dtype, Device device) {
   FL_CHECK(sizes.n == strides.n, "empty_strided: mismatch in length of strides and shape (got ", strides.n, " and ", sizes.n, ")");
-  check_device(device);
   checked_numel(sizes);
   for (int64_t s : strides) FL_CHECK(s >= 0, "empty_strided: negative strides are not supported (got ", strides, ")");
-  Storage* s = Storage::make(checked_bytes(span(sizes, strides), dtype));
+  Storage* s = Storage::make(checked_bytes(span(sizes, strides), dtype), device);
   return from_storage(s, sizes, strides, 0, dtype);
 }
 
@@ -367,11 +386,12 @@ Tensor empty_format(IntView sizes, DType dtype, MemoryFormat format, Device devi
   return empty(sizes, dtype, device);
 }
 
-Tensor empty_like(const Tensor& t, DType dtype) {
+Tensor empty_like(const Tensor& t, DType dtype, Device device) {
   if (dtype == DType::None) dtype = t.dtype();
-  if (t->plain) return empty(t.sizes(), dtype, t.device());
-  return empty_strided(t.sizes(), dense_strides_like(t.sizes(), t.strides()), dtype, t.device());
+  if (t->plain) return empty(t.sizes(), dtype, device);
+  return empty_strided(t.sizes(), dense_strides_like(t.sizes(), t.strides()), dtype, device);
 }
+Tensor empty_like(const Tensor& t, DType dtype) { return empty_like(t, dtype, t.device()); }
 
 static bool is_plain(IntView sizes, IntView strides) {
   int64_t n = 1;

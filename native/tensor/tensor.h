@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/dims.h"
+#include "base/error.h"
 #include "base/refcount.h"
 #include "memory/storage.h"
 #include "tensor/dtype.h"
@@ -13,6 +14,13 @@ namespace fl {
 struct Node;
 void release_node(Node* n);  // unref; destroys chains iteratively (autograd/)
 struct TensorImpl;
+
+// The values of a tensor that the host cannot reach were asked for: a NotImplementedError, unless the device's own way to run operators
+// takes it for the end of the work on shapes.
+struct NoHostData : Error {
+  explicit NoHostData(Device device);
+  NoHostData(ErrorKind kind, std::string message) : Error(kind, std::move(message)) {}
+};
 
 enum class MemoryFormat : int8_t { Contiguous = 0,
                                    Preserve = 1,
@@ -76,11 +84,13 @@ struct TensorImpl {
   void destroy();
   TensorExtra& more() { return *(extra ? extra : extra = new TensorExtra); }
   uint32_t& version() { return extra && extra->version ? extra->version->value : storage->version; }
+  // The first element, for kernels of the processor: every one of them gets its memory here. Throws NoHostData for tensors elsewhere.
   char* bytes() const {
     void* p = storage->data;
-    if (__builtin_expect(!p, 0)) p = storage->bytes();
+    if (__builtin_expect(!p, 0)) p = promised_bytes();
     return static_cast<char*>(p) + offset * int64_t(item_size(dtype));
   }
+  [[gnu::cold]] void* promised_bytes() const;  // of a storage whose bytes are still to be computed
 };
 
 // Whether results follow a channels-last input. Stricter than is_channels_last where sizes of 1 make the order ambiguous.
@@ -113,6 +123,9 @@ class Tensor : public Ref<TensorImpl> {
 };
 static_assert(sizeof(Tensor) == sizeof(void*));
 
+// Nothing to do for a kernel of the processor: `out` is empty or lies elsewhere.
+inline bool no_work(const Tensor& out) { return out.numel() == 0 || out.device().type != DeviceType::CPU; }
+
 // ---- geometry
 int64_t checked_numel(IntView sizes);                        // RuntimeError on negative sizes or overflow
 Dims contiguous_strides(IntView sizes);
@@ -137,11 +150,14 @@ Dims infer_size(IntView shape, int64_t numel);               // resolves one -1
 int wrap_dim(int64_t dim, int ndim, bool wrap_scalar = true);  // IndexError out of range
 
 // ---- creation
-void check_device(Device device);  // AssertionError for CUDA, NotImplementedError for other devices this build lacks
-Tensor empty(IntView sizes, DType dtype, Device device = {});
-Tensor empty_strided(IntView sizes, IntView strides, DType dtype, Device device = {});
-Tensor empty_format(IntView sizes, DType dtype, MemoryFormat format, Device device = {});
-Tensor empty_like(const Tensor& t, DType dtype = DType::None);  // preserve_format
+// Without a device: on that of the call under way.
+Tensor empty(IntView sizes, DType dtype);
+Tensor empty(IntView sizes, DType dtype, Device device);
+Tensor empty_strided(IntView sizes, IntView strides, DType dtype);
+Tensor empty_strided(IntView sizes, IntView strides, DType dtype, Device device);
+Tensor empty_format(IntView sizes, DType dtype, MemoryFormat format, Device device);
+Tensor empty_like(const Tensor& t, DType dtype = DType::None);  // preserve_format, on t's device
+Tensor empty_like(const Tensor& t, DType dtype, Device device);
 Tensor from_storage(Storage* stolen, IntView sizes, IntView strides, int64_t offset, DType dtype);
 // A tensor on self's storage, with self's base (or self) as base.
 Tensor make_view(const Tensor& self, IntView sizes, IntView strides, int64_t offset);

@@ -98,6 +98,8 @@ class Operator:
             made = self._guarded(method)
         else:
             made = self._compile(method)
+        if _looking:
+            made = _where_tensors_are(made)
         if method:
             self.quick_method = made
         else:
@@ -218,6 +220,34 @@ class Operator:
                                f"desired output type {dtype_name(target.dtype)}")
         target.copy_(result)
         return torch._C._name_node(target, self.node) if self.node else target
+
+
+_looking = False
+
+
+def _where_tensors_are(function: Callable) -> Callable:
+    """function, with what it makes on the device of the tensors that it is given."""
+    call = torch._C._where_tensors_are
+
+    def on_device(*args: Any, **kwargs: Any) -> Any:
+        return call(function, args, kwargs)
+    return on_device
+
+
+def on_devices(function: Callable) -> Callable:
+    """function; from the first look at devices on, what it makes lies on the device of the tensors that it is given."""
+    placed = _where_tensors_are(function)
+    return lambda *args: (placed if _looking else function)(*args)
+
+
+def look_at_devices() -> None:
+    """From now on, operators look where their tensors are: called when a program names a device that is not the
+    processor. Until then that costs nothing."""
+    global _looking
+    _looking = True
+    for made in REGISTRY.values():
+        made.quick = made.quick_method = None
+    Operator.apply_inplace = _where_tensors_are(Operator.apply_inplace)  # type: ignore[method-assign]
 
 
 def operator(*schemas: str, name: str | None = None, method: bool = True, function: bool = True, inplace: bool = False,

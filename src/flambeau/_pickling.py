@@ -40,12 +40,14 @@ def rebuild_generator(state: Any) -> Any:
 
 def rebuild_tensor(data: Any, dtype: str, size: tuple, stride: tuple, requires_grad: bool, kind: Any = None,
                    state: dict[str, Any] | None = None) -> Any:
-    """A tensor with memory of its own, filled from bytes; of a subclass, and with attributes, where these are given."""
+    """A tensor with memory of its own, filled from bytes (on meta where `data` is None); of a subclass, and with attributes, where these are given."""
     element = getattr(torch, dtype)
-    if all(size):
-        tensor = torch.empty(0, dtype=element).set_(rebuild_storage(memoryview(data).cast("B")), 0, size, stride)
+    if data is None:
+        tensor = torch.empty_strided(size, stride, dtype=element, device="meta")
+    elif all(size):
+        tensor = torch.empty(0, dtype=element, device="cpu").set_(rebuild_storage(memoryview(data).cast("B")), 0, size, stride)
     else:
-        tensor = torch.empty_strided(size, stride, dtype=element)
+        tensor = torch.empty_strided(size, stride, dtype=element, device="cpu")
     if kind is not None:
         tensor = torch.Tensor._make_subclass(kind, tensor, requires_grad)
     elif requires_grad:
@@ -63,6 +65,10 @@ def reduce_tensor(tensor: Any, protocol: int = 2) -> tuple:
     import pickle
 
     plain = tensor.detach().resolve_conj().resolve_neg()
+    kind = None if type(tensor) is torch.Tensor else type(tensor)
+    dtype, state = str(tensor.dtype).rpartition(".")[2], dict(tensor.__dict__) or None
+    if plain.is_meta:
+        return rebuild_tensor, (None, dtype, tuple(plain.size()), tuple(plain.stride()), tensor.requires_grad, kind, state)
     if plain.device.type != "cpu":
         plain = plain.cpu()
     size, stride = tuple(plain.size()), tuple(plain.stride())
@@ -73,9 +79,7 @@ def reduce_tensor(tensor: Any, protocol: int = 2) -> tuple:
         reach = 1 + sum((n - 1) * s for n, s in zip(size, stride))
         memory = memoryview(plain.untyped_storage()).cast("B")[start : start + reach * item]
         data = pickle.PickleBuffer(memory) if protocol >= 5 else bytes(memory)
-    kind = None if type(tensor) is torch.Tensor else type(tensor)
-    return rebuild_tensor, (data, str(tensor.dtype).rpartition(".")[2], size, stride, tensor.requires_grad, kind,
-                            dict(tensor.__dict__) or None)
+    return rebuild_tensor, (data, dtype, size, stride, tensor.requires_grad, kind, state)
 
 
 def _reduce_name(value: Any) -> tuple:

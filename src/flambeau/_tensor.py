@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Tensor = _C.Tensor
 _float32 = _C.float32
 _to = _C._tensor_to
+_cpu = _C.device("cpu")
 
 __all__ = [
     "is_tensor", "is_floating_point", "is_complex", "is_signed", "numel", "typename", "finfo", "iinfo", "set_default_dtype", "set_default_tensor_type",
@@ -129,21 +130,34 @@ def get_default_device() -> Any:
 def _checked_device(device: Any) -> Any:
     device = _C.device("cpu") if device is None else _C.device(device)
     if device.type != "cpu":
-        _C._functions["empty"](0, device=device)  # says why not
+        _C._functions["empty"](0, device=device)  # raises where this build lacks the device
     return device
 
 
+def _use_default_device() -> None:
+    _C._set_factory_device(_default_devices[-1])
+
+
 def set_default_device(device: Any) -> None:
-    """Sets the device on which tensors are made; this build has the CPU."""
+    """Sets the device on which tensors are made where none is named: "cpu" or "meta"; None is the CPU.
+
+    >>> torch.set_default_device("meta")
+    >>> torch.ones(2, 3)
+    tensor(..., device='meta', size=(2, 3))
+    >>> torch.set_default_device(None)
+    """
     _default_devices[-1] = _checked_device(device)
+    _use_default_device()
 
 
 def _push_default_device(device: Any) -> None:
     _default_devices.append(_checked_device(device))
+    _use_default_device()
 
 
 def _pop_default_device() -> None:
     _default_devices.pop()
+    _use_default_device()
 
 
 def get_device_module(device: Any = None) -> Any:
@@ -341,43 +355,36 @@ def _parse_to(args: tuple, kwargs: dict) -> tuple:
     return device, dtype, non_blocking, copy, memory_format
 
 
-def _on_device(device: Any) -> None:
-    if device is not None and device.type != "cpu":
-        if device.type == "cuda":
-            raise AssertionError("Torch not compiled with CUDA enabled")
-        _C._functions["empty"](0, device=device)
-
-
 class _Methods:
     """What is added to Tensor."""
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """The tensor with another dtype, device or memory format; itself where nothing changes (unless copy=True)."""
         if not kwargs and len(args) == 1 and type(args[0]) is _C.dtype:
-            return _to(self, args[0], False, None)
+            return _to(self, args[0], False, None, None)
         device, dtype, _, copy, memory_format = _parse_to(args, kwargs)
-        _on_device(device)
-        return _to(self, dtype, copy, memory_format)
+        return _to(self, dtype, copy, memory_format, device)
 
     def type(self, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
         """The type's name; or the tensor converted to a dtype, a torch.FloatTensor-like class or its name."""
         if dtype is None:
-            return "torch." + _LEGACY[str(self.dtype)[6:]] + "Tensor"
+            place = "" if self.is_cpu else self.device.type + "."
+            return f"torch.{place}{_LEGACY[str(self.dtype)[6:]]}Tensor"
         if not isinstance(dtype, _C.dtype):
             from .storage import legacy_type
             kind = legacy_type(dtype)
             if kind.is_cuda:
-                _on_device(_C.device("cuda"))
+                return self.cuda()
             dtype = kind.dtype
-        return _to(self, dtype, False, None)
+        return _to(self, dtype, False, None, None)
 
     def type_as(self, other: Tensor) -> Tensor:
         """The tensor with other's dtype."""
-        return _to(self, other.dtype, False, None)
+        return _to(self, other.dtype, False, None, other.device)
 
     def cpu(self, memory_format: Any = None) -> Tensor:
-        """The tensor on the CPU: itself."""
-        return _to(self, None, False, memory_format)
+        """The tensor on the CPU: itself where it is there."""
+        return _to(self, None, False, memory_format, _cpu)
 
     def cuda(self, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
         """The tensor on a GPU; AssertionError where there is none."""
@@ -388,7 +395,7 @@ class _Methods:
         return _str(self, tensor_contents=tensor_contents) if tensor_contents is not None else _str(self)
 
     def __format__(self, spec: str) -> str:
-        if self.dim() == 0 and type(self) is Tensor:
+        if self.dim() == 0 and type(self) is Tensor and not self.is_meta:
             return self.item().__format__(spec)
         return object.__format__(self, spec)
 
@@ -401,11 +408,11 @@ class _Methods:
                                "https://github.com/pytorch/pytorch/pull/103001")
         with _no_grad():
             storage = self.untyped_storage()
-            key = ("storage", storage.data_ptr(), storage.nbytes())
+            key = ("storage", storage._cdata)
             copied = memo.get(key)
             if copied is None:
                 copied = memo[key] = storage.clone()
-            fresh = _C._functions["empty"](0, dtype=self.dtype)
+            fresh = _C._functions["empty"](0, dtype=self.dtype, device=self.device)
             fresh.set_(copied, self.storage_offset(), self.size(), self.stride())
             if type(self) is not Tensor:
                 fresh = Tensor._make_subclass(type(self), fresh, False)
@@ -458,6 +465,8 @@ class _Methods:
         return _C._to_dlpack(self.clone() if copy else self, max_version is not None and max_version[0] >= 1)
 
     def __dlpack_device__(self) -> tuple:
+        if not self.is_cpu:
+            raise ValueError(f"Unknown device type {self.device.type} for Dlpack")
         from .utils.dlpack import DLDeviceType
         return (DLDeviceType.kDLCPU, 0)
 
@@ -509,7 +518,8 @@ class _Methods:
 
     def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
         """A copy of data with self's dtype."""
-        return _C.tensor(data, dtype=self.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
+        return _C.tensor(data, dtype=self.dtype if dtype is None else dtype, device=self.device if device is None else device,
+                         requires_grad=requires_grad)
 
     def nonzero(self, *, as_tuple: bool = False) -> Any:
         """The coordinates of elements that are not zero."""
@@ -539,7 +549,7 @@ class _Methods:
 
     def is_set_to(self, tensor: Tensor) -> bool:
         """True if both are the same window on the same storage."""
-        return (self.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr() and self.storage_offset() == tensor.storage_offset()
+        return (self.untyped_storage()._cdata == tensor.untyped_storage()._cdata and self.storage_offset() == tensor.storage_offset()
                 and self.shape == tensor.shape and self.stride() == tensor.stride())
 
     def is_nonzero(self) -> bool:
@@ -661,7 +671,7 @@ class _no_grad:
 for _name, _dtype in {"float": _C.float32, "double": _C.float64, "half": _C.float16, "bfloat16": _C.bfloat16, "long": _C.int64, "int": _C.int32,
                       "short": _C.int16, "char": _C.int8, "byte": _C.uint8, "bool": _C.bool, "cfloat": _C.complex64, "cdouble": _C.complex128}.items():
     def _method(self: Tensor, memory_format: Any = None, _d: Any = _dtype) -> Tensor:
-        return _to(self, _d, False, memory_format)
+        return _to(self, _d, False, memory_format, None)
     _method.__name__, _method.__doc__ = _name, f"The tensor as {_dtype}."
     setattr(_Methods, _name, _method)
 
@@ -705,25 +715,30 @@ def _legacy_new(cls: type, *args: Any, _dtype: Any = None, **kwargs: Any) -> Ten
         args = (kwargs["data"],)
     if "size" in kwargs:
         args = tuple(kwargs["size"])
-    empty = _C._functions["empty"]
+    # These constructors are older than devices: they make tensors on the processor, a storage apart.
+    where = kwargs.get("device") or _cpu
+
+    def empty(*size: Any, device: Any = where) -> Tensor:
+        return _C._functions["empty"](*size, dtype=dtype, device=device)
+
     if not args:
-        made = empty(0, dtype=dtype)
+        made = empty(0)
     elif isinstance(args[0], Tensor) and len(args) == 1:
         if _dtype is not None and args[0].dtype != dtype:
             raise TypeError(f"new(): expected a tensor of dtype {dtype} (got {args[0].dtype})")
         made = args[0].detach()
     elif isinstance(args[0], _C.Size) and len(args) == 1:
-        made = empty(args[0], dtype=dtype)
+        made = empty(args[0])
     elif isinstance(args[0], _C.UntypedStorage):
-        made = empty(0, dtype=dtype).set_(args[0])
+        made = empty(0, device=args[0].device).set_(args[0])
     elif hasattr(args[0], "_untyped_storage"):
-        made = empty(0, dtype=dtype).set_(args[0]._untyped_storage)
+        made = empty(0, device=args[0].device).set_(args[0]._untyped_storage)
     elif all(hasattr(a, "__index__") and not isinstance(a, bool) and not hasattr(a, "__len__") or isinstance(a, Tensor) for a in args):
-        made = empty(tuple(map(int, args)), dtype=dtype)
+        made = empty(tuple(map(int, args)))
     elif len(args) == 1:
         if not hasattr(args[0], "__len__") and not hasattr(args[0], "__array__") or isinstance(args[0], (dict, set, frozenset)):
             raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
-        made = _C.tensor(args[0], dtype=dtype)
+        made = _C.tensor(args[0], dtype=dtype, device=where)
     else:
         got = ", ".join(type(a).__name__ for a in args)
         raise TypeError(f"new() received an invalid combination of arguments - got ({got}), but expected one of:\n * (*, torch.device device)\n * "
@@ -782,6 +797,8 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: Any = None
         shared = True
     else:
         made, shared = _C.tensor(obj, dtype=dtype), False
+    if device is not None and made.device != (place := _C._functions["empty"](0, device=device).device):
+        made, shared = made.to(place), False
     if copy is False and not shared:
         raise ValueError("can't alias arbitrary sequence into a tensor." if not isinstance(obj, Tensor) else
                          f"can't alias tensor with dtype '{obj.dtype}' into dtype '{dtype}'.")

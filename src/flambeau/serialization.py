@@ -125,7 +125,7 @@ def _restored(storage: Any, location: str) -> Any:
             raise RuntimeError(f"Attempting to deserialize object on CUDA device {index} but "
                                f"torch.cuda.device_count() is {torch.cuda.device_count()}. Please use torch.load with "
                                "map_location to map your storages to an existing device.")
-        source = torch.empty(0, dtype=torch.uint8).set_(storage)
+        source = torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
         return source.to(torch.device(location)).untyped_storage()
     raise RuntimeError(f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with "
                        f"{location})")
@@ -158,7 +158,7 @@ def _bytes_of(storage: Any) -> memoryview:
     try:
         return memoryview(storage).cast("B")
     except TypeError:
-        view = torch.empty(0, dtype=torch.uint8).set_(storage)
+        view = torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
         return memoryview(view.numpy())
 
 

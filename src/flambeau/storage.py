@@ -139,7 +139,7 @@ class TypedStorage:
             raise TypeError(f"TypedStorage: argument type not recognized: {type(args[0])}")
 
     def _flat(self) -> Any:
-        return torch.empty(0, dtype=self.dtype).set_(self._untyped_storage)
+        return torch.empty(0, dtype=self.dtype, device=self.device).set_(self._untyped_storage)
 
     def untyped(self) -> Any:
         """The bytes."""

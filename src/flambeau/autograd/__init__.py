@@ -86,6 +86,8 @@ def _make_grads(outputs: Sequence, grads: Sequence, is_grads_batched: bool = Fal
                 extra = " without the batch dimension" if is_grads_batched else ""
                 raise RuntimeError(f"Mismatch in shape: grad_output[{i}] has a shape of {given.shape}{extra} and "
                                    f"output[{i}] has a shape of {shape}.")
+            if isinstance(out, torch.Tensor) and out.device != given.device:
+                raise RuntimeError(f"invalid gradient at index {i} - expected device {out.device} but got {given.device}")
             if dtype.is_complex != given.dtype.is_complex:
                 raise RuntimeError("For complex Tensors, both grad_output and output are required to have the same "
                                    f"dtype. Mismatch in dtype: grad_output[{i}] has a dtype of {given.dtype} and "

@@ -73,7 +73,7 @@ def _no_grad_trunc_normal_(tensor: Tensor, mean: float, std: float, a: float, b:
             tensor.normal_(mean, std, generator=generator)
             while True:
                 outside = (tensor < a) | (tensor > b)
-                if not bool(outside.any()):
+                if tensor.is_meta or not bool(outside.any()):
                     return tensor
                 fresh = torch.empty_like(tensor).normal_(mean, std, generator=generator)
                 tensor.copy_(torch.where(outside, fresh, tensor))

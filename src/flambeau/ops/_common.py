@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["wrap_dim", "wrap_dims", "check", "float_dtype_of", "require_floating", "require_same_dtype", "dtype_name",
            "reduce_loss", "broadcast_batch", "real_dtype_of", "complex_dtype_of", "count",
-           "connected"]
+           "connected", "holds"]
 
 _REAL = {"torch.complex64": "float32", "torch.complex128": "float64", "torch.complex32": "float16"}
 _COMPLEX = {"torch.float32": "complex64", "torch.float64": "complex128", "torch.float16": "complex32"}
@@ -41,6 +41,11 @@ def check(condition: Any, message: str, error: type[Exception] = RuntimeError) -
     """Raise error(message) unless condition holds. For messages that cost nothing to build."""
     if not condition:
         raise error(message)
+
+
+def holds(condition: torch.Tensor) -> bool:
+    """Whether a check on values succeeds. On meta, where there are no values, every check does."""
+    return condition.is_meta or bool(condition)
 
 
 def float_dtype_of(dtype: torch.dtype) -> torch.dtype:

@@ -75,6 +75,11 @@ def _constant(value: Any) -> int:
     return ctypes.addressof(held)
 
 
+def failed(info: torch.Tensor) -> bool:
+    """Whether a routine reported a failure for some item. Nothing fails where nothing was computed: on meta."""
+    return not info.is_meta and bool(info.any())
+
+
 def routine_name(dtype: torch.dtype, real: str, complex: str | None = None) -> str:
     """The routine for a dtype: `real` (as "syevd") with its letter, or `complex` ("heevd") for complex dtypes."""
     letter = _LETTERS[str(dtype)]
@@ -82,9 +87,9 @@ def routine_name(dtype: torch.dtype, real: str, complex: str | None = None) -> s
 
 
 def call(name: str, batch: int, *args: Any) -> None:
-    """Call a routine for every item of a batch. An argument is an int or str (constant), a tensor (work space or
+    """Call a routine for every item of a batch (none on meta, where there is nothing to compute). An argument is an int or str (constant), a tensor (work space or
     constant memory), a 1-tuple of a tensor (batched: one equal part per item) or None."""
-    bases, steps = [], []
+    bases, steps, tensor = [], [], None
     characters = largest = 0
     for value in args:
         step = 0
@@ -98,8 +103,11 @@ def call(name: str, batch: int, *args: Any) -> None:
             characters += isinstance(value, str)
             bases.append(_constant(value))
         else:
+            tensor = value
             bases.append(None if value is None else value.data_ptr())
         steps.append(step)
+    if tensor is not None and tensor.is_meta:
+        return
     threads = torch.get_num_threads() if largest > _ALONE else 1
     if _threads[0] != threads:
         library().scipy_openblas_set_num_threads(threads)
@@ -173,7 +181,7 @@ def getri(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     if batch and n:
         pivots = torch.empty(matrix.shape[:-1], dtype=torch.int32)
         call(routine_name(matrix.dtype, "getrf"), batch, n, n, (work,), n, (pivots,), (info,))
-        if not bool(info.any()):
+        if not failed(info):
             scratch = torch.empty(n * 64, dtype=matrix.dtype)
             call(routine_name(matrix.dtype, "getri"), batch, n, (work,), n, (pivots,), scratch, n * 64, (info,))
     return work.mT, info

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import flambeau as torch
 
+from .._operator import on_devices
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -27,7 +29,8 @@ class Primitive:
         return self.forward(*args)  # nothing here requires grad, so nothing is recorded
 
     def _make_node(self) -> Any:
-        compute, gradient, fixed = self.forward, self.backward, self.fixed
+        compute, fixed = self.forward, self.fixed
+        placed = on_devices(self.backward)
 
         class Node(torch.autograd.Function):
             @staticmethod
@@ -49,7 +52,7 @@ class Primitive:
                 saved, inputs = ctx.saved_tensors, list(ctx.values)
                 for position, tensor in zip(ctx.places, saved):
                     inputs[position] = tensor
-                return gradient(inputs, saved[len(ctx.places):], grads, ctx.needs_input_grad)
+                return placed(inputs, saved[len(ctx.places):], grads, ctx.needs_input_grad)
 
         Node.__name__ = Node.__qualname__ = self.forward.__name__.strip("_").title().replace("_", "")
         if self.name:

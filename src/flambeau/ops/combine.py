@@ -292,6 +292,10 @@ def _interleave_positions(repeats, output_size):
         raise RuntimeError("repeats has to be Long or Int tensor")
     if repeats.numel() == 0:
         return torch.empty_like(repeats)
+    if repeats.is_meta:
+        if output_size is None:
+            raise RuntimeError("cannot repeat_interleave a meta tensor without output_size")
+        return repeats.new_empty(output_size)
     if (repeats < 0).any():
         raise RuntimeError("repeats can not be negative")
     ends = repeats.cumsum(0)

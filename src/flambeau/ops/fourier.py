@@ -32,6 +32,11 @@ def _tensor(array):
     return torch.from_numpy(array)
 
 
+def _blank(x, dim, size, dtype):
+    """What a transform of x makes on meta: no values, with `size` along dim."""
+    return torch.empty([*x.shape[:dim], size, *x.shape[dim + 1:]], dtype=dtype, device=x.device)
+
+
 def _c2c_backward(inputs, outputs, grads, needs):
     _, dims, scale, forward = inputs
     return _c2c(grads[0], dims, scale, not forward), None, None, None
@@ -42,6 +47,8 @@ def _c2c(x, dims, scale, forward):
     import numpy
     if not x.numel():
         return x.clone()
+    if x.is_meta:
+        return _blank(x, 0, x.shape[0], x.dtype)
     values = _array(x)
     transform = numpy.fft.fft if forward else numpy.fft.ifft
     norm = _NUMPY_FORWARD[scale] if forward else _NUMPY_INVERSE[scale]
@@ -62,6 +69,8 @@ def _r2c_backward(inputs, outputs, grads, needs):
 @primitive(_r2c_backward, node="FftR2CBackward0")
 def _r2c(x, dims, scale):
     import numpy
+    if x.is_meta:
+        return _blank(x, dims[-1], x.shape[dims[-1]] // 2 + 1, x.dtype.to_complex())
     norm = _NUMPY_FORWARD[scale]
     values = numpy.fft.rfft(_array(x), None, dims[-1], norm)
     for dim in dims[:-1]:
@@ -84,6 +93,8 @@ def _c2r_backward(inputs, outputs, grads, needs):
 @primitive(_c2r_backward, node="FftC2RBackward0")
 def _c2r(x, dims, scale, size):
     import numpy
+    if x.is_meta:
+        return _blank(x, dims[-1], size, x.dtype.to_real())
     values = _array(x)
     norm = _NUMPY_INVERSE[scale]
     for dim in dims[:-1]:

@@ -39,7 +39,7 @@ def require_precision(name, matrix, low=True):
 
 def raise_info(name, info, text, single=None):
     """LinAlgError for the first batch element whose info is not zero; text(info) says what is wrong."""
-    if not bool(info.any()):
+    if not _lapack.failed(info):
         return
     flat = info.reshape(-1).tolist()
     item = next(position for position, value in enumerate(flat) if value)
@@ -106,6 +106,8 @@ def cholesky(self, upper):
 def _permutation(pivots, rows):
     """The rows' order after the exchanges of 1-based pivots: (P^T A)[i] = A[order[i]]."""
     lead = pivots.shape[:-1]
+    if pivots.is_meta:
+        return torch.empty((*lead, rows), dtype=torch.int64, device=pivots.device)
     exchanges = pivots.flatten(0, -2).tolist() if pivots.ndim > 1 else [pivots.tolist()]
     orders = []
     for exchange in exchanges:
@@ -192,7 +194,7 @@ def lu_factor_ex(matrix, pivot, check_errors):
 
 
 def _check_lu(name, info):
-    if bool(info.any()):
+    if _lapack.failed(info):
         position = next(value for value in info.reshape(-1).tolist() if value)
         raise RuntimeError(f"{name}: U[{position},{position}] is zero and using it on lu_solve would result in a "
                            "division by zero. If you still want to perform the factorization, consider calling "
@@ -500,7 +502,7 @@ def ldl_factor_ex(self, hermitian, check_errors):
     require_square("torch.linalg.ldl_factor_ex", self)
     _lapack.supported("ldl_factor_cpu", self)
     factor, pivots, info = _ldl(self, hermitian)
-    if check_errors and bool(info.any()):
+    if check_errors and _lapack.failed(info):
         raise torch.linalg.LinAlgError("torch.linalg.ldl_factor_ex: D has a zero on its diagonal; the factorization "
                                        "would divide by zero in ldl_solve")
     return factor, pivots, info

@@ -8,7 +8,7 @@ import flambeau as torch
 
 from .._operator import operator
 from . import _lapack
-from ._common import broadcast_batch, connected, count, dtype_name, real_dtype_of, wrap_dim
+from ._common import broadcast_batch, connected, count, dtype_name, holds, real_dtype_of, wrap_dim
 from ._primitive import primitive
 from .linalg_factor import raise_info, require_matrix, require_precision, require_square
 
@@ -194,7 +194,7 @@ def tensorinv(self, ind):
         raise RuntimeError(f"Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind])"
                            f", but got {count(source)} != {count(image)}")
     inverse, info = _inverted(self.reshape(count(source), count(source)))
-    if bool(info.any()):
+    if _lapack.failed(info):
         raise RuntimeError("Failed to invert the input tensor, because it is singular.")
     return inverse.reshape([*source, *image])
 
@@ -238,7 +238,7 @@ def _determinant(matrix):
 def _det_backward(inputs, outputs, grads, needs):
     matrix = inputs[0]
     grad, determinant = grads[0], outputs[0]
-    if bool((determinant != 0).all()):
+    if holds((determinant != 0).all()):
         inverse = torch.linalg.inv_ex(matrix).inverse
         return ((grad * determinant.conj())[..., None, None] * inverse.mH,)
     u, s, vh = torch.linalg.svd(matrix)
@@ -275,7 +275,7 @@ def _slogdet_backward(inputs, outputs, grads, needs):
     if factor is None:
         return (torch.zeros_like(matrix),)
     factor = factor.to(matrix.dtype)[..., None, None]
-    if bool((sign != 0).all()):
+    if holds((sign != 0).all()):
         return (factor * torch.linalg.inv_ex(matrix).inverse.mH,)
     return (factor * torch.linalg.inv(matrix.mH + torch.finfo(matrix.dtype).eps * torch.eye(
         matrix.shape[-1], dtype=matrix.dtype)),)
@@ -426,7 +426,7 @@ def lstsq(self, b, rcond, driver):
     matrix, right = broadcast_batch(self, right)
     solution, rank, values = _lstsq(matrix, right, driver, cut)
     residuals = connected(solution.new_empty(0, dtype=real_dtype_of(self.dtype)), solution)
-    if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
+    if m > n and driver != "gelsy" and (driver == "gels" or holds((rank == n).all())):
         residuals = (matrix @ solution - right).abs().square().sum(-2)
     rank_out = torch.empty(0, dtype=torch.int64) if driver == "gels" else rank.long()
     values_out = values if driver in ("gelsd", "gelss") else values.new_empty(0)
@@ -514,7 +514,7 @@ def _exp_backward(inputs, outputs, grads, needs):
 @primitive(_exp_backward, node="LinalgMatrixExpBackward0")
 def _exp(matrix):
     """Scaling and squaring around the (13, 13) Pade approximant (Higham 2005)."""
-    norm = float(matrix.abs().sum(-2).amax()) if matrix.numel() else 0.0
+    norm = float(matrix.abs().sum(-2).amax()) if matrix.numel() and not matrix.is_meta else 0.0
     squarings = 0
     while norm > 5.37 and squarings < 1024 and norm < float("inf"):
         norm, squarings = norm / 2, squarings + 1

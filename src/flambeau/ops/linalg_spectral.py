@@ -9,7 +9,7 @@ import flambeau as torch
 
 from .._operator import operator
 from . import _lapack
-from ._common import real_dtype_of, wrap_dims
+from ._common import holds, real_dtype_of, wrap_dims
 from ._primitive import primitive
 from .linalg_factor import raise_info, require_matrix, require_precision, require_square
 from .linalg_solve import _cutoff, _tolerances
@@ -44,7 +44,7 @@ def _eigh_backward(inputs, outputs, grads, needs):
 def _same_up_to_phase(imaginary, inner, name, what):
     """A loss that depends on the arbitrary phase of complex vectors has no derivative."""
     with torch.no_grad():
-        if imaginary.numel() and not torch.allclose(imaginary, torch.zeros_like(imaginary), rtol=1e-2, atol=1e-2):
+        if imaginary.numel() and not imaginary.is_meta and not torch.allclose(imaginary, torch.zeros_like(imaginary), rtol=1e-2, atol=1e-2):
             raise RuntimeError(f"{name}: The {what} in the complex case are specified up to multiplication by "
                                "e^{i phi}. The specified loss function depends on this quantity, so it is ill-defined.")
 
@@ -135,7 +135,7 @@ def _check_eig(info):
 
 
 def _finite(name, matrix):
-    if not bool(matrix.isfinite().all()):
+    if not holds(matrix.isfinite().all()):
         raise RuntimeError(f"torch.{name}: input tensor should not contain infs or NaNs.")
 
 
@@ -228,8 +228,8 @@ def _svd(matrix, full, driver):
 
 
 def _check_svd(matrix, info):
-    if bool(info.any()):
-        if not bool(matrix.isfinite().all()):
+    if _lapack.failed(info):
+        if not holds(matrix.isfinite().all()):
             raise torch.linalg.LinAlgError("linalg.svd: The algorithm failed to converge because the input matrix "
                                            "contained non-finite values.")
         raise_info("linalg.svd", info, lambda code: "The algorithm failed to converge because the input matrix is "

@@ -8,7 +8,7 @@ from typing import Any
 import flambeau as torch
 
 from .._operator import operator
-from ._common import dtype_name, reduce_loss
+from ._common import dtype_name, holds, reduce_loss
 from ._primitive import primitive
 
 _LOSS: dict[str, Any] = {"method": False, "out": False}
@@ -120,7 +120,7 @@ def binary_cross_entropy(self, target, weight, reduction):
                            f"{target.type()} for argument 'target'")
     if not self.is_floating_point():
         raise NotImplementedError(f'"binary_cross_entropy" not implemented for \'{dtype_name(self.dtype)}\'')
-    if self.numel() and not bool(((self >= 0) & (self <= 1)).all()):
+    if self.numel() and not holds(((self >= 0) & (self <= 1)).all()):
         raise RuntimeError("all elements of input should be between 0 and 1")
     loss = _bce(self, target)
     return reduce_loss(loss if weight is None else loss * weight, reduction, "BinaryCrossEntropyBackward0")

@@ -185,7 +185,8 @@ def one_hot(self, num_classes):
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return self.new_empty([*self.shape, num_classes])
-    low, high = int(self.min()), int(self.max())
+    known = num_classes != -1 and self.is_meta  # then there are no values to check
+    low, high = (0, 0) if known else (int(self.min()), int(self.max()))
     if low < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
@@ -409,7 +410,7 @@ def _unpool(name, self, indices, output_size, spatial):
                            f"but got indices tensor with shape: {list(indices.shape)}")
     lead = list(self.shape[:-spatial])
     places = math.prod(output_size)
-    if indices.numel():
+    if indices.numel() and not indices.is_meta:
         low, high = int(indices.min()), int(indices.max())
         if low < 0 or high >= places:
             raise RuntimeError(f"Found an invalid max index: {high if high >= places else low} (output volumes are of "

@@ -300,9 +300,10 @@ def _index_grid(name, row, col, offset, dtype, device, lower):
         raise RuntimeError(f"{name}: row and col must be non-negative (got {row} and {col})")
     if dtype not in (torch.int32, torch.int64):
         raise RuntimeError(f'"{name}" not implemented for {dtype}')
-    grid = torch.ones(row, col, dtype=torch.bool, device=device)
+    place = torch.empty(0, device=device).device
+    grid = torch.ones(row, col, dtype=torch.bool, device="cpu")  # counted there, wherever the result goes
     keep = grid.tril(offset) if lower else grid.triu(offset)
-    return keep.nonzero().t().contiguous().to(dtype)
+    return keep.nonzero().t().contiguous().to(place, dtype)
 
 
 @operator("tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=None, Layout? layout=None, "

@@ -8,7 +8,7 @@ from typing import Any
 import flambeau as torch
 
 from .._operator import operator, plain
-from ._common import dtype_name
+from ._common import dtype_name, holds
 
 _OPTIONS = "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"
 _PLAIN: dict[str, Any] = {"method": False, "out": False}
@@ -112,7 +112,7 @@ def _(length, periodic, beta, dtype, layout, device, pin_memory):
 def _padded_window(window, win_length, n_fft, like, name):
     """The window centred in n_fft points."""
     if window is None:
-        window = torch.ones(win_length, dtype=like, device="cpu")
+        window = torch.ones(win_length, dtype=like)
     elif window.ndim != 1 or window.shape[0] != win_length:
         raise RuntimeError(f"{name}: expected a 1D window tensor of size equal to win_length={win_length}, but got "
                            f"window with size {list(window.shape)}")
@@ -240,7 +240,7 @@ def istft(self, n_fft, hop_length, win_length, window, center, normalized, onesi
     start = n_fft // 2 if center else 0
     end = start + length if length is not None else total - n_fft // 2 if center else total
     signal, envelope = signal[:, start:end], envelope[start:end]
-    if envelope.numel() and float(envelope.abs().min()) <= 1e-11:
+    if envelope.numel() and not holds(envelope.abs().min() > 1e-11):
         raise RuntimeError("istft: window overlap add min: 1 is zero somewhere; the signal cannot be recovered there")
     signal = signal / envelope
     missing = end - start - signal.shape[1]

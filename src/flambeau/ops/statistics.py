@@ -7,7 +7,7 @@ from math import prod
 import flambeau as torch
 
 from .._operator import operator, plain
-from ._common import count, dtype_name, require_floating, wrap_dim, wrap_dims
+from ._common import count, dtype_name, holds, require_floating, wrap_dim, wrap_dims
 
 
 def _with_mean(which, name, doc):
@@ -75,7 +75,7 @@ def cov(self, correction, fweights, aweights):
         if given.numel() != observations:
             raise RuntimeError(f"cov(): expected {kind} to have the same numel as there are observations in the input "
                                f"but got {given.numel()} != {observations}")
-        if observations and bool((given < 0).any()):
+        if observations and not holds((given >= 0).all()):
             raise RuntimeError(f"cov(): {kind} cannot be negative")
     weight = fweights
     if aweights is not None:
@@ -85,14 +85,14 @@ def cov(self, correction, fweights, aweights):
         mean = matrix.sum(1) / total
     else:
         total = weight.sum()
-        if observations and bool(total == 0):
+        if observations and not holds(total != 0):
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
         mean = (matrix * weight).sum(1) / total
     if weight is not None and aweights is not None and correction:
         norm = total - correction * (weight * aweights).sum() / total
     else:
         norm = total - correction
-    if bool(norm <= 0):
+    if not holds(norm > 0):
         import warnings
         warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
                       "observations.", UserWarning, stacklevel=4)
@@ -178,7 +178,7 @@ def _quantile(name, self, q, dim, keepdim, interpolation, skip_nan):
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q.dtype != self.dtype:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-    if not bool(((q >= 0) & (q <= 1)).all()):
+    if not holds(((q >= 0) & (q <= 1)).all()):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     if dim is None:
         rows, axis = self.reshape(-1), 0
