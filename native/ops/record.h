@@ -82,7 +82,7 @@ constexpr uint32_t kMultiView = 2048;  // several views: in-place writes to them
 constexpr uint32_t kComposite = 8192;  // made of other operators, which record for it
 constexpr uint32_t kExactOut = 32768;   // out= must have the result's type: it is not converted
 constexpr uint32_t kFunctional = 16384; // lives in torch.nn.functional, with that module's signature
-constexpr uint32_t kMixesDevices = 32768; // tensor arguments may lie on several devices (copies; indices on the host)
+constexpr uint32_t kMixesDevices = 65536; // tensor arguments may lie on several devices (copies; indices on the host)
 constexpr uint32_t kElementwise = 4096;  // result element i depends on input elements i only: an in-place destination is safe
 
 // What a node keeps for its gradient.

@@ -355,6 +355,12 @@ def _parse_to(args: tuple, kwargs: dict) -> tuple:
     return device, dtype, non_blocking, copy, memory_format
 
 
+def _on_device(device: Any) -> None:
+    """For what only the processor has: raises for other devices."""
+    if device is not None and _C._functions["empty"](0, device=device).device != _cpu:
+        raise NotImplementedError(f"not implemented on device '{device}' (only on the cpu)")
+
+
 class _Methods:
     """What is added to Tensor."""
 
