@@ -540,8 +540,9 @@ Record chunk{{.schema = {"chunk(Tensor(a -> *) self, int chunks, int dim=0) -> T
                 FL_CHECK(x.dim() > 0, "chunk expects at least a 1-dimensional tensor");
                 FL_CHECK(c.integer(1) > 0, "chunk expects `chunks` to be greater than 0, got: ", c.integer(1));
                 int d = wrap_dim(c.integer(2), x.dim());
-                int64_t size = (x.size(d) + c.integer(1) - 1) / c.integer(1);
+                int64_t size = x.size(d) / c.integer(1) + (x.size(d) % c.integer(1) != 0);
                 if (size == 0) {  // an empty dimension still gives the asked number of chunks
+                  FL_CHECK_KIND(OutOfMemory, c.integer(1) <= int64_t(1) << 24, "chunk: not enough memory for ", c.integer(1), " tensors");
                   Dims parts(int(c.integer(1)), 0);
                   return split_sizes(c, parts, d);
                 }

@@ -25,6 +25,7 @@ PyTypeObject NodeType = {PyVarObject_HEAD_INIT(nullptr, 0)};
 NodeObject* nodeof(PyObject* o) { return reinterpret_cast<NodeObject*>(o); }
 
 void node_dealloc(PyObject* self) {
+  PyObject_GC_UnTrack(self);
   NodeObject* o = nodeof(self);
   PyTypeObject* type = Py_TYPE(self);
   if (o->node) {
@@ -33,6 +34,18 @@ void node_dealloc(PyObject* self) {
   }
   if (o->leaf) o->leaf->unref();
   type->tp_free(self);  // always a heap subclass: its own dealloc drops the type
+}
+
+int node_traverse(PyObject* self, visitproc visit, void* arg) {
+  Node* n = nodeof(self)->node;
+  return n && n->rc.get() == 1 ? visit_node(*n, visit, arg) : 0;
+}
+int node_clear(PyObject* self) {
+  NodeObject* o = nodeof(self);
+  if (!o->node || o->node->rc.get() != 1) return 0;
+  o->node->face = nullptr;
+  release_node(std::exchange(o->node, nullptr));
+  return 0;
 }
 
 PyObject* node_type_named(const std::string& name) {
@@ -329,6 +342,8 @@ PyObject* apply_function(PyObject*, PyObject* const* a, Py_ssize_t n) {
       t = alias(t);
     }
     PyObject* w = t.get() == unwrap(o).get() ? (Py_INCREF(o), o) : wrap(t);
+    if (!w) return nullptr;
+    track(w);  // the context may hold its result
     PyTuple_SET_ITEM(result.get(), k, w);
   }
   return result.release();
@@ -522,10 +537,6 @@ PyObject* engine_run(PyObject*, PyObject* const* a, Py_ssize_t n) {
   FL_CATCH(nullptr)
 }
 
-// Hooks may refer to their tensor: from now on the collector must know it.
-void track(PyObject* o) {
-  if (!PyObject_GC_IsTracked(o)) PyObject_GC_Track(o);
-}
 // _tensor_hook_dict(tensor): where register_hook stores hooks: the tensor's own dictionary if it is a leaf, the node's otherwise.
 PyObject* tensor_hook_dict(PyObject*, PyObject* o) {
   FL_TRY
@@ -533,9 +544,9 @@ PyObject* tensor_hook_dict(PyObject*, PyObject* o) {
   const Tensor& t = unwrap(o);
   FL_CHECK(t.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
   Node* fn = grad_fn(*t.get());
+  track(o);  // hooks may refer to their tensor
   if (!fn) {
     if (!t->more().hooks) t->more().hooks = ordered_dict();
-    track(o);
     Py_XINCREF(as_object(t->extra->hooks));
     return as_object(t->extra->hooks);
   }
@@ -794,6 +805,15 @@ bool FinalCallbacks::run() {
   return true;
 }
 
+int visit_node(Node& n, visitproc visit, void* arg) {
+  Py_VISIT(as_object(n.python()));
+  Py_VISIT(as_object(n.hooks));
+  Py_VISIT(as_object(n.pre_hooks));
+  Py_VISIT(as_object(n.metadata));
+  for (auto& h : n.tensor_hooks) Py_VISIT(as_object(h.dict));
+  return 0;
+}
+
 PyObject* node_object(Node* n) {
   if (void* p = n->python()) {
     Py_INCREF(as_object(p));
@@ -816,7 +836,9 @@ PyObject* node_object(Node* n) {
 bool init_autograd(PyObject* m) {
   NodeType.tp_name = "torch.autograd.graph.Node";
   NodeType.tp_basicsize = sizeof(NodeObject);
-  NodeType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE;
+  NodeType.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC;
+  NodeType.tp_traverse = node_traverse;
+  NodeType.tp_clear = node_clear;
   NodeType.tp_dealloc = node_dealloc;
   NodeType.tp_methods = node_methods;
   NodeType.tp_getset = node_getset;

@@ -114,6 +114,10 @@ struct FinalCallbacks {
   bool run();
 };
 PyObject* node_object(Node* n);                           // new reference (autograd.cpp)
+// For the collector: the Python objects that a node alone holds. A tensor or node object that is the only owner of a node reports them
+// as its own, so that a context which stores its function's result, or a hook that closes over its tensor, is found to be garbage.
+int visit_node(Node& n, visitproc visit, void* arg);
+void track(PyObject* tensor);                             // plain tensors are not tracked by the collector before (tensor_type.cpp)
 
 // ---- indexing (indexing.cpp)
 PyObject* tensor_subscript(PyObject* self, PyObject* index);

@@ -39,7 +39,7 @@ bool preserve(PyTensor* o) {
 void tensor_dealloc(PyObject* self) {
   PyTensor* o = face(self);
   if (__builtin_expect(o->dict || o->weak, 0) && preserve(o)) return;
-  if (o->dict || (o->t && o->t->extra)) PyObject_GC_UnTrack(o);
+  if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(o);
   if (o->weak) PyObject_ClearWeakRefs(self);
   Py_CLEAR(o->dict);
   if (o->t) {
@@ -101,17 +101,24 @@ PyObject* meta_repr(PyObject* cls) {
 int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
   PyTensor* o = face(self);
   Py_VISIT(o->dict);
-  // What only this tensor can reach: its leaf hooks.
-  if (o->t && o->t->rc.get() == 1 && o->t->extra) {
+  // What only this tensor can reach: its hooks, and what its node holds.
+  if (!o->t || o->t->rc.get() != 1) return 0;
+  if (o->t->extra) {
     Py_VISIT(static_cast<PyObject*>(o->t->extra->hooks));
     Py_VISIT(static_cast<PyObject*>(o->t->extra->post_accumulate));
   }
+  if (o->t->grad_fn && o->t->grad_fn->rc.get() == 1) return visit_node(*o->t->grad_fn, visit, arg);
   return 0;  // the type of a subclass is visited by the subclass's own traverse
 }
 int tensor_clear(PyObject* self) {
   PyTensor* o = face(self);
   Py_CLEAR(o->dict);
-  if (o->t && o->t->rc.get() == 1 && o->t->extra) {
+  if (!o->t || o->t->rc.get() != 1) return 0;
+  if (o->t->grad_fn && o->t->grad_fn->rc.get() == 1) {
+    forget_retained(*o->t);
+    release_node(std::exchange(o->t->grad_fn, nullptr));
+  }
+  if (o->t->extra) {
     TensorExtra& x = *o->t->extra;
     PyObject *a = static_cast<PyObject*>(x.hooks), *b = static_cast<PyObject*>(x.post_accumulate);
     x.hooks = x.post_accumulate = nullptr;
@@ -680,6 +687,7 @@ PyObject* get_grad_fn(PyObject* self, void*) {
   FL_TRY
   Node* fn = grad_fn(*unwrap(self).get());
   if (!fn) Py_RETURN_NONE;
+  track(self);  // the node's hooks and metadata may name the tensor
   return node_object(fn);
   FL_CATCH(nullptr)
 }
@@ -1079,6 +1087,9 @@ PyObject* call_watched(const char* name, PyObject* self, PyObject* const* args, 
 }
 // Attributes and methods of sparse tensors are their class's own.
 bool watched_slow(PyObject* self) { return Py_TYPE(self) == SparseType ? torch_function_modes : needs_override(self, self); }
+void track(PyObject* o) {
+  if (is_tensor(o) && !PyObject_GC_IsTracked(o)) PyObject_GC_Track(o);
+}
 
 PyObject* wrap_slow(TensorImpl* t) {
   if (t->pyobj) {

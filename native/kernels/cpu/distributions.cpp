@@ -88,6 +88,7 @@ double binomial_half(Generator& g, double count, double p) {
 }
 
 double binomial_sample(Generator& g, double count, double p) {
+  if (!std::isfinite(count) || std::isnan(p)) return std::numeric_limits<double>::quiet_NaN();  // rejection would not end
   if (count <= 0 || p <= 0) return 0;
   if (p >= 1) return count;
   if (p <= 0.5) return binomial_half(g, count, p);
@@ -105,6 +106,7 @@ double gamma_sample(Generator& g, A alpha) {
     scale *= std::pow(1 - g.uniform53(), double(A(1) / alpha));
     alpha += 1;
   }
+  if (!std::isfinite(double(alpha))) return double(alpha);  // rejection would not end
   double d = alpha - A(1.0f / 3), c = 1 / std::sqrt(9 * d);
   for (;;) {
     double x, y;

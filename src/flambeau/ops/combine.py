@@ -360,6 +360,8 @@ def _boundaries_split(self, indices, dim):
 def _sections_split(self, sections, dim):
     if sections <= 0:
         raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
+    if sections > 1 << 24:  # minutes and gigabytes of empty views
+        raise torch.OutOfMemoryError(f"tensor_split: not enough memory for {sections} tensors")
     quotient, rest = divmod(self.shape[dim], sections)
     start, parts = 0, []
     for part in range(sections):
