@@ -517,6 +517,15 @@ std::string shown_name(const SchemaArg& a) { return a.name == "self" ? "input" :
         break;
       }
       case Fit::WrongType:
+        if (m.arg->type == ArgType::Tensors && (PyList_Check(m.object) || PyTuple_Check(m.object))) {
+          Py_ssize_t k = 0;
+          while (k < PySequence_Fast_GET_SIZE(m.object) && is_tensor(PySequence_Fast_GET_ITEM(m.object, k))) ++k;
+          if (k < PySequence_Fast_GET_SIZE(m.object)) {
+            text << "expected Tensor as element " << k << " in argument " << std::max(m.position, 0) << ", but got "
+                 << Py_TYPE(PySequence_Fast_GET_ITEM(m.object, k))->tp_name;
+            break;
+          }
+        }
         text << op << "(): argument '" << shown_name(*m.arg) << "'";
         if (m.position >= 0) text << " (position " << m.position + 1 - int(method) << ")";
         text << " must be " << type_shown(*m.arg, buffer) << ", not " << Py_TYPE(m.object)->tp_name;

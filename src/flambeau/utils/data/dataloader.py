@@ -242,11 +242,12 @@ class _BaseDataLoaderIter:
             warnings.warn("'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
                           "won't be used.", stacklevel=4)
         self._start()
+        # a seed for the workers, drawn in every case; workers that stay for other passes keep theirs
+        self._base_seed = int(torch.empty((), dtype=torch.int64).random_(generator=self._generator).item())
 
     def _start(self) -> None:
-        """Begin a pass: an order of the sampler, and a seed for the workers, drawn in every case."""
+        """Begin a pass: an order of the sampler."""
         self._sampler_iter = iter(self._index_sampler)
-        self._base_seed = int(torch.empty((), dtype=torch.int64).random_(generator=self._generator).item())
         self._num_yielded = 0
 
     def _reset(self, loader: DataLoader, first_iter: bool = False) -> None:
