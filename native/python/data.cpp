@@ -721,12 +721,16 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
     case 6: t = bits == 8 ? DType::Bool : DType::None; break;
   }
   FL_CHECK(t != DType::None, "from_dlpack: unsupported element type (code ", int(d.dtype.code), ", ", bits, " bits)");
+  FL_CHECK(d.ndim == 0 || d.shape, "from_dlpack: the capsule has no shape");
   Dims size(IntView(d.shape, d.ndim)), stride = d.strides ? Dims(IntView(d.strides, d.ndim)) : contiguous_strides(size);
   int64_t n = checked_numel(size), span = 1;
   for (int k = 0; k < d.ndim; ++k) {
     FL_CHECK(stride[k] >= 0 || size[k] <= 1, "from_dlpack: negative strides are not supported");
-    span += (size[k] - 1) * stride[k];
+    int64_t step = 0;
+    FL_CHECK(n == 0 || size[k] == 1 || (!__builtin_mul_overflow(size[k] - 1, stride[k], &step) && !__builtin_add_overflow(span, step, &span)),
+             "from_dlpack: Storage size calculation overflowed with sizes=", size, " and strides=", stride);
   }
+  FL_CHECK(n == 0 || (span <= INT64_MAX / int64_t(item_size(t)) && d.data), "from_dlpack: no memory for sizes=", size, " and strides=", stride);
   PyCapsule_SetName(capsule, versioned ? "used_dltensor_versioned" : "used_dltensor");  // from here on the storage releases it
   Storage* s = Storage::wrap(static_cast<char*>(d.data) + d.byte_offset, n ? size_t(span) * item_size(t) : 0,
                              versioned ? release_managed<DLManagedTensorVersioned> : release_managed<DLManagedTensor>, m);

@@ -107,3 +107,33 @@ LIFETIME_AND_GEOMETRY_ERRORS = [
 
 def test_lifetime_and_geometry_errors():
     check_errors(LIFETIME_AND_GEOMETRY_ERRORS)
+
+
+def test_capsules_of_strangers():
+    """What a capsule says is checked before memory is touched."""
+    import ctypes
+
+    import flambeau as torch
+    import pytest
+
+    class Description(ctypes.Structure):
+        _fields_ = [("data", ctypes.c_void_p), ("device", ctypes.c_int), ("id", ctypes.c_int), ("ndim", ctypes.c_int),
+                    ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16), ("shape", ctypes.c_void_p),
+                    ("strides", ctypes.c_void_p), ("offset", ctypes.c_uint64), ("context", ctypes.c_void_p),
+                    ("deleter", ctypes.c_void_p)]
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    memory = (ctypes.c_float * 8)(*range(8))
+
+    def read(shape=(4,), strides=None, ndim=None, data=True, name=b"dltensor"):
+        sizes = (ctypes.c_int64 * 8)(*shape)
+        steps = (ctypes.c_int64 * 8)(*strides) if strides else None
+        described = Description(ctypes.addressof(memory) if data else None, 1, 0, len(shape) if ndim is None else ndim, 2, 32, 1,
+                                ctypes.addressof(sizes) if shape else None, ctypes.addressof(steps) if steps else None)
+        return torch.from_dlpack(new(ctypes.addressof(described), name, None)).tolist()
+    assert read() == [0, 1, 2, 3]
+    assert read(strides=(2,)) == [0, 2, 4, 6]
+    for bad in ({"shape": (-4,)}, {"shape": (), "ndim": 3}, {"shape": (2**62, 4)}, {"strides": (-1,)}, {"strides": (2**62,)},
+                {"strides": (2**61,)}, {"data": False}, {"ndim": -1}, {"ndim": 100000}, {"name": b"other"}):
+        with pytest.raises(RuntimeError):
+            read(**bad)

@@ -104,3 +104,29 @@ def test_grids(tmp_path):
     assert grid[0, :, 1].tolist() == [9, 0, 0, 9, 1, 1, 9] and grid[0, 1].tolist() == [9, 0, 0, 9, 0.5, 0.5, 9]
     utils.save_image(pictures, tmp_path / "x.png", nrow=3, padding=0)
     assert numpy.array(Image.open(tmp_path / "x.png"))[0, :, 0].tolist() == [0, 0, 128, 128, 255, 255]
+
+
+def test_damaged_idx_files(tmp_path):
+    """ValueError for every damage; a compressed file is read no further than its own header says."""
+    import gzip
+    import random
+
+    good = bytes([0, 0, 8, 2, 0, 0, 0, 3, 0, 0, 0, 2]) + bytes(6)
+    draw = random.Random(0)
+    path = tmp_path / "x"
+    for k in range(300):
+        data = bytearray(good)
+        data[draw.randrange(12)] = draw.choice([0, 255, draw.randrange(256)])
+        data = bytes(data[:draw.randrange(len(data))]) if k % 3 == 0 else bytes(data)
+        if k % 2:
+            packed = bytearray(gzip.compress(data))
+            packed[draw.randrange(2, len(packed))] ^= 255
+            data = bytes(packed)
+        path.write_bytes(data)
+        try:
+            datasets.mnist.read_idx(path)
+        except ValueError as error:
+            assert "read_idx" in str(error)
+    path.write_bytes(gzip.compress(good + bytes(1 << 20)))
+    with pytest.raises(ValueError, match="more bytes"):
+        datasets.mnist.read_idx(path)

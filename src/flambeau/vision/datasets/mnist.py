@@ -26,25 +26,33 @@ def read_idx(path: Any) -> Any:
     """
     import gzip
     import math
+    import zlib
 
     import numpy
 
     with open(path, "rb") as file:
-        data = file.read()
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError) as error:
-            raise ValueError(f"read_idx: {path} is damaged: {error}") from error
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX_TYPES or len(data) < 4 + 4 * data[3]:
-        raise ValueError(f"read_idx: {path} is no IDX file")
-    dtype, dimensions = numpy.dtype(_IDX_TYPES[data[2]]), data[3]
-    shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions)]
-    start = 4 + 4 * dimensions
-    if len(data) - start != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"read_idx: {path} is damaged: {len(data) - start} bytes of data, expected "
-                         f"{math.prod(shape) * dtype.itemsize} for the shape {tuple(shape)}")
-    array = numpy.frombuffer(data, dtype, offset=start).astype(dtype.newbyteorder("="))
+        compressed = file.read(2) == b"\x1f\x8b"
+    try:
+        with (gzip.open if compressed else open)(path, "rb") as file:
+            head = file.read(4)
+            if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX_TYPES:
+                raise ValueError(f"read_idx: {path} is no IDX file")
+            dtype, dimensions = numpy.dtype(_IDX_TYPES[head[2]]), head[3]
+            sizes = file.read(4 * dimensions)
+            if len(sizes) < 4 * dimensions:
+                raise ValueError(f"read_idx: {path} is no IDX file")
+            shape = [int.from_bytes(sizes[4 * i : 4 * i + 4], "big") for i in range(dimensions)]
+            expected = math.prod(shape) * dtype.itemsize
+            # In pieces, and no further than one byte too many: neither the shape nor a compressed file is believed beforehand.
+            data = bytearray()
+            while len(data) <= expected and (piece := file.read(min(expected + 1 - len(data), 1 << 24))):
+                data += piece
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"read_idx: {path} is damaged: {error}") from error
+    if len(data) != expected:
+        raise ValueError(f"read_idx: {path} is damaged: {'more' if len(data) > expected else 'fewer'} bytes of data than the "
+                         f"{expected} of the shape {tuple(shape)}")
+    array = numpy.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
     return torch.from_numpy(array.reshape(shape))
 
 
