@@ -69,3 +69,17 @@ def test_search_and_counts():
         torch.searchsorted(torch.ones(3, 4), torch.ones(2, 4))
     with pytest.raises(RuntimeError, match="max must be larger than min"):
         torch.histc(edges, 4, 3, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.int16])
+@pytest.mark.parametrize("k", [1, 7, 40])
+def test_topk_of_long_lines_is_the_start_of_a_stable_sort(dtype, k):
+    torch.manual_seed(0)
+    x = torch.randint(-300, 300, (5, 700)).to(dtype)
+    if dtype.is_floating_point:
+        x[0, ::11], x[1, 3], x[2], x[3, ::2], x[3, 1::2] = NAN, float("inf"), NAN, -0.0, 0.0
+    for largest in (True, False):
+        values, indices = torch.topk(x, k, -1, largest)
+        ordered, places = torch.sort(x, dim=-1, descending=largest, stable=True)
+        assert torch.equal(indices, places[:, :k])
+        assert torch.equal(values.nan_to_num(1e3), ordered[:, :k].nan_to_num(1e3))

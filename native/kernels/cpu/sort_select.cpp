@@ -23,8 +23,30 @@ void by_packing(DType type, int64_t n, const F& f) {
 
 // The k smallest of a line (largest where descending) by packed order, in `pool`, which has room for capacity_of(n, k).
 // Elements that do not beat the current k-th are dropped, 16 at a time where they can; the pool is cut back to k
-// whenever it is full.
+// when candidates have come together.
 inline int64_t capacity_of(int64_t n, int64_t k) { return std::min(n, std::max<int64_t>(4 * k, 64)); }
+
+// Whether no element of 16 can beat one that is `limit`: compared as they are, NaN counting as a chance.
+template <class T, class K>
+inline bool none_beats(const T* x, T limit, bool descending, K limit_key, K flip) {
+  if constexpr ((std::is_floating_point_v<T> || std::is_integral_v<T>) && sizeof(T) >= 4) {
+    typedef T V __attribute__((vector_size(16), aligned(1), may_alias));
+    constexpr int lanes = 16 / sizeof(T);
+    const V bound = limit - V{};
+    auto behind = ~(V{} != V{});
+    for (int j = 0; j < 16; j += lanes) {
+      const V v = *(const V*)(x + j);
+      behind &= descending ? v <= bound : v >= bound;
+    }
+    uint64_t halves[2];
+    std::memcpy(halves, &behind, 16);
+    return (halves[0] & halves[1]) == ~uint64_t(0);
+  } else {
+    K beats = 0;
+    for (int j = 0; j < 16; j++) beats |= K(K(to_key(x[j]) ^ flip) < limit_key);
+    return !beats;
+  }
+}
 
 template <class P>
 void smallest_k(DType type, const void* line, int64_t n, int64_t k, bool descending, P* pool) {
@@ -44,22 +66,25 @@ void smallest_k(DType type, const void* line, int64_t n, int64_t k, bool descend
       using K = decltype(to_key(T(0)));
       const T* x = (const T*)line;
       const K flip = descending ? key_mask<T>() : K(0);
-      K limit = K(key_of(pool[k - 1]));
+      K limit;
+      T limit_value;
+      auto set_limit = [&] {
+        limit = K(key_of(pool[k - 1]));
+        limit_value = x[position_of(pool[k - 1])];
+      };
+      set_limit();
+      const int64_t room = std::max<int64_t>(k, 4);  // candidates until the limit is drawn anew
       int64_t i = capacity;
       while (i < n) {
-        if (i + 16 <= n) {
-          K beats = 0;
-          for (int64_t j = 0; j < 16; j++) beats |= K(K(to_key(x[i + j]) ^ flip) < limit);
-          if (!beats) {
-            i += 16;
-            continue;
-          }
+        if (i + 16 <= n && none_beats(x + i, limit_value, descending, limit, flip)) {
+          i += 16;
+          continue;
         }
         for (int64_t stop = std::min(n, i + 16); i < stop; i++) {
           K key = K(to_key(x[i]) ^ flip);
           if (!(key < limit)) continue;  // of equal keys the earlier position counts
           pool[have++] = pack<P>(key, i);
-          if (have == capacity) cut(), limit = K(key_of(pool[k - 1]));
+          if (have == k + room) cut(), set_limit();
         }
       }
     }
