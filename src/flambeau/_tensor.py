@@ -179,28 +179,46 @@ def is_storage(obj: Any) -> bool:
     return isinstance(obj, (_C.UntypedStorage, TypedStorage))
 
 
+def _no_tensor(name: str, input: Any, other: Any = None) -> TypeError:
+    """What a function raises that was given something else than tensors."""
+    position, given = ("'input' (position 1)", input) if not isinstance(input, Tensor) else ("'other' (position 2)", other)
+    return TypeError(f"{name}(): argument {position} must be Tensor, not {type(given).__name__}")
+
+
 @_C._overridable
 def is_floating_point(input: Tensor) -> bool:
     """True for float16, bfloat16, float32 and float64."""
-    return input.dtype.is_floating_point
+    try:
+        return input.dtype.is_floating_point
+    except AttributeError:
+        raise _no_tensor("is_floating_point", input) from None
 
 
 @_C._overridable
 def is_complex(input: Tensor) -> bool:
     """True for complex64 and complex128."""
-    return input.dtype.is_complex
+    try:
+        return input.dtype.is_complex
+    except AttributeError:
+        raise _no_tensor("is_complex", input) from None
 
 
 @_C._overridable
 def is_signed(input: Tensor) -> bool:
     """True if the element type has a sign."""
-    return input.dtype.is_signed
+    try:
+        return input.dtype.is_signed
+    except AttributeError:
+        raise _no_tensor("is_signed", input) from None
 
 
 @_C._overridable
 def is_inference(input: Tensor) -> bool:
     """True for tensors made in inference mode."""
-    return input.is_inference()
+    try:
+        return input.is_inference()
+    except AttributeError:
+        raise _no_tensor("is_inference", input) from None
 
 
 @_C._overridable
@@ -235,12 +253,17 @@ def resolve_neg(input: Tensor) -> Tensor:
 @_C._overridable
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """True if the shapes agree."""
-    return input.shape == other.shape
+    try:
+        return input.shape == other.shape
+    except AttributeError:
+        raise _no_tensor("is_same_size", input, other) from None
 
 
 @_C._overridable
 def is_nonzero(input: Tensor) -> bool:
     """True if the one element of input is not zero."""
+    if not isinstance(input, Tensor):
+        raise _no_tensor("is_nonzero", input)
     if input.numel() == 0:
         raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
     return builtins.bool(input)
@@ -249,7 +272,10 @@ def is_nonzero(input: Tensor) -> bool:
 @_C._overridable
 def numel(input: Tensor) -> int:
     """The number of elements."""
-    return input.numel()
+    try:
+        return input.numel()
+    except AttributeError:
+        raise _no_tensor("numel", input) from None
 
 
 def typename(obj: Any) -> str:
@@ -292,7 +318,10 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
 @_C._overridable
 def fill(input: Tensor, value: Any) -> Tensor:
     """A tensor like input, filled with value (through which gradients flow if it is a tensor)."""
-    return input.clone().fill_(value)
+    try:
+        return input.clone().fill_(value)
+    except AttributeError:
+        raise _no_tensor("fill", input) from None
 
 
 @_C._overridable

@@ -46,3 +46,14 @@ def test_the_limits_continue_the_recurrences():
     n = 10_000_000
     a, b, c = legendre(n - 1), legendre(n), legendre(n + 1)  # the last is the asymptotic form's
     assert abs((n + 1) * c - ((2 * n + 1) * x * b - n * a)) / n < 1e-9
+
+
+@pytest.mark.parametrize("name", ["numel", "is_signed", "is_nonzero", "is_inference", "is_floating_point", "is_complex"])
+def test_questions_about_other_things_than_tensors(name):
+    for wrong in (3, "a", None, [1.0]):
+        with pytest.raises(TypeError, match=f"{name}.*must be Tensor, not"):
+            getattr(torch, name)(wrong)
+    with pytest.raises(TypeError, match="must be Tensor, not str"):
+        torch.is_same_size(torch.ones(2), "a")
+    with pytest.raises(TypeError, match="must be Tensor, not int"):
+        torch.fill(3, 3)
