@@ -763,6 +763,8 @@ bool options_from(PyObject* dtype, PyObject* device, int requires_grad, Options&
 Tensor data_tensor(PyObject* data, DType dtype, bool copy) {
   if (is_tensor(data)) {
     const Tensor& t = unwrap(data);
+    if (t->sparse && (copy || (dtype != DType::None && dtype != t.dtype())))
+      return sparse_call("copied", t, empty(IntView{0}, dtype == DType::None ? t.dtype() : dtype));
     if (!copy) return dtype == DType::None ? t : ops::to_dtype(t, dtype);
     Tensor x = alias(t);
     return dtype != DType::None && dtype != t.dtype() ? cast_of(x, dtype) : copy_of(x);

@@ -118,6 +118,7 @@ Parsed parse(const Tensor& self, PyObject* index) {
       ++dim;
     } else if (is_tensor(o) || is_numpy_array(o)) {
       Tensor t = is_tensor(o) ? unwrap(o) : index_tensor(o);
+      FL_CHECK_KIND(NotImplemented, !t->sparse, "index: a sparse tensor cannot be an index; to_dense() makes a strided one");
       if (t.dim() == 0 && is_integral(t.dtype()) && t.dtype() != DType::UInt8) {
         int64_t i = item_value(*t.get()).integer(), size = p.view.dim() ? p.view.size(dim) : 0;
         FL_CHECK_KIND(Index, p.view.dim() > 0, "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number");

@@ -576,6 +576,7 @@ int set_data(PyObject* self, PyObject* v, void*) {
   FL_CHECK(v, "Deleting tensor data is not allowed. Delete tensor instead!");
   FL_CHECK_KIND(Type, is_tensor(v), "Variable data has to be a tensor, but got ", Py_TYPE(v)->tp_name);
   const Tensor &t = unwrap(self), &s = unwrap(v);
+  FL_CHECK(!s->sparse && !t->sparse, "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type.");
   if (t->grad_fn || t->requires_grad) FL_CHECK(is_differentiable(s.dtype()) || !t.requires_grad(), "data set to a tensor that requires gradients must be floating point or complex dtype");
   FL_CHECK(t.device() == s.device(), "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have incompatible tensor type (on devices ",
            device_name(t.device()), " and ", device_name(s.device()), ").");
@@ -862,6 +863,7 @@ PyObject* m_set_(PyObject* self, PyObject* args, PyObject* kw) {
     fresh = Ref<Storage>::steal(Storage::make(0, t.device()));
   } else if (is_tensor(source)) {
     const Tensor& s = unwrap(source);
+    FL_CHECK(!s->sparse, "set_: the source must be a strided tensor (got a sparse one)");
     FL_CHECK(s.dtype() == t.dtype(), "set_: Could not set tensor of type ", scalar_type_name(s.dtype()), " to a tensor of type ", scalar_type_name(t.dtype()));
     fresh = Ref<Storage>::borrow(s->storage);
     size = s->sizes;
@@ -909,6 +911,7 @@ PyObject* make_subclass(PyObject*, PyObject* args, PyObject* kw) {
     return nullptr;
   }
   PyTypeObject* type = reinterpret_cast<PyTypeObject*>(cls);
+  FL_CHECK(!unwrap(data)->sparse, "_make_subclass: sparse tensors have no subclasses");
   Tensor t = alias(unwrap(data));
   FL_CHECK(!wanted || is_differentiable(t.dtype()), "Only Tensors of floating point and complex dtype can require gradients");
   t->requires_grad = wanted;

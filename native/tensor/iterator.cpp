@@ -57,6 +57,7 @@ static T get(const char* p) {
 Value item_value(const TensorImpl& t) {
   FL_CHECK(t.numel == 1, "a Tensor with ", t.numel, " elements cannot be converted to Scalar");
   if (t.device.type == DeviceType::Meta) throw NoHostData(ErrorKind::Runtime, "Tensor.item() cannot be called on meta tensors");
+  FL_CHECK_KIND(NotImplemented, !t.sparse, "a sparse tensor was given where a number is needed; to_dense() makes one of it");
   const char* p = t.bytes();
   switch (t.dtype) {
     case DType::Bool: return Value(*reinterpret_cast<const uint8_t*>(p) != 0);

@@ -248,3 +248,24 @@ def test_in_modules_and_loaders():
     assert module.double().adjacency.dtype is torch.float64 and module.state_dict()["adjacency"].is_sparse
     with pytest.raises(RuntimeError, match="Batches of sparse tensors are not currently supported"):
         next(iter(torch.utils.data.DataLoader([_x(), _x()], batch_size=2)))
+
+
+def test_nothing_takes_it_for_zeros():
+    x = _x()
+    assert torch.tensor(x).to_dense().tolist() == torch.as_tensor(x, dtype=torch.float64).to_dense().tolist() == x.to_dense().tolist()
+    strided = torch.zeros(2, 3)
+    for wrong in (lambda: setattr(strided, "data", x), lambda: strided.set_(x), lambda: x.as_subclass(torch.nn.Parameter)):
+        with pytest.raises(RuntimeError):
+            wrong()
+    with pytest.raises(NotImplementedError):
+        torch.zeros(3)[torch.sparse_coo_tensor([[0]], [1], (1,))]
+    assert x.sum(0).layout is torch.sparse_coo and torch.zeros(2, 3, layout=torch.sparse_coo)._nnz() == 0
+
+
+def test_names_of_nodes():
+    x = _x(requires_grad=True)
+    made = {"CloneBackward0": x.clone(), "SinBackward0": x.sin(), "SubBackward0": x - x, "TBackward0": x.t(), "MulBackward0": x * x,
+            "ToDenseBackward0": x.to_dense(), "ValuesBackward0": x.coalesce().values(), "MmBackward0": x @ E, "MvBackward0": x @ E[:, 0],
+            "SparseSoftmaxBackward0": torch.sparse.softmax(x, 0), "ToCopyBackward0": x.double(), "CoalesceBackward0": x.coalesce()}
+    assert [type(y.grad_fn).__name__ for y in made.values()] == list(made)
+    assert all(str(y.grad_fn).startswith(f"<{name} object") for name, y in made.items())

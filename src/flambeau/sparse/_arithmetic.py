@@ -31,7 +31,7 @@ def _same_size(name: str, a: Tensor, b: Tensor) -> None:
 # ---------------------------------------------------------------------------------------------------- sums
 
 @handles("add", "__add__")
-def add(self: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
+def add(self: Any, other: Any, *, alpha: Any = 1, out: Any = None, node: str = "Add") -> Tensor:
     """self + alpha * other: both sparse, or a strided self and a sparse other."""
     if not isinstance(other, SparseTensor):
         if isinstance(other, torch.Tensor) and self._layout is not COO:
@@ -41,8 +41,9 @@ def add(self: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
         raise RuntimeError("add(sparse, dense) is not supported. Use add(dense, sparse) instead.")
     _same_size("add", self, other)
     if (self.requires_grad or other.requires_grad) and torch.is_grad_enabled():
+        from ._gradients import named
         from ._passing import Add
-        result = Add.apply(self, other, alpha)
+        result = named(Add, node).apply(self, other, alpha)
     else:
         result = add_plain(self, other, alpha)
     return result if out is None else _fill(out, result)
@@ -127,7 +128,7 @@ def _add_rows(dense: Tensor, index: Tensor, values: Tensor, alpha: Any) -> None:
 @handles("sub", "subtract", "__sub__")
 def sub(self: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
     """self - alpha * other."""
-    return add(self, other, alpha=-alpha, out=out)
+    return add(self, other, alpha=-alpha, out=out, node="Sub")
 
 
 @handles("__radd__")

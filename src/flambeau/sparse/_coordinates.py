@@ -76,8 +76,9 @@ def coalesce(self: SparseTensor) -> SparseTensor:
     if self._coalesced:
         return self
     if self.requires_grad and torch.is_grad_enabled():
+        from ._gradients import named
         from ._passing import Coalesce
-        return Coalesce.apply(self)
+        return named(Coalesce, "Coalesce").apply(self)
     return coalesced(self, self._elements)
 
 

@@ -53,19 +53,18 @@ class Assemble(Function):
         return take(grad, bare(layout, compressed, plain, plain, size, coalesced)), None, None, None, None, None
 
 
-_assemblies: dict[str, Any] = {"": Assemble}
+_named: dict[tuple[Any, str], Any] = {}
 
 
-def assembly(name: str) -> Any:
-    """Assemble under the name that its node shows."""
-    if name not in _assemblies:
-        made: Any = type(name, (Assemble,), {})
-        made._backward_cls.__name__ = name + "Backward0"
-        _assemblies[name] = made
-    return _assemblies[name]
-
-
-Elements._backward_cls.__name__ = "ValuesBackward0"  # type: ignore[attr-defined]
+def named(function: Any, name: str) -> Any:
+    """A Function whose node has PyTorch's name of it: NAMEBackward0."""
+    made: Any = _named.get((function, name))
+    if made is None:
+        made = _named[function, name] = type(name, (function,), {})
+        node: Any = made._backward_cls
+        node.__name__ = node.__qualname__ = name if name[-1].isdigit() else name + "Backward0"
+        node.__module__ = "builtins"
+    return made
 
 
 # ---------------------------------------------------------------------------------------------------- for the engine and native operators
@@ -76,6 +75,11 @@ def zeros(sizes: Tensor, of_dtype: Tensor, layout: int, requires_grad: int) -> T
     size = sizes.tolist()
     made = without_elements((STRIDED, COO, CSR, CSC, BSR, BSC)[layout], size, of_dtype.dtype, len(size))
     return made.requires_grad_() if requires_grad else made
+
+
+def copied(x: Tensor, of_dtype: Tensor, m: int, n: int) -> Tensor:
+    """torch.tensor of a sparse tensor."""
+    return x.detach().to(of_dtype.dtype, copy=True)
 
 
 def dense(grad: Tensor, _: Any, m: int, n: int) -> Tensor:

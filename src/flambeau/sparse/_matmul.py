@@ -64,10 +64,15 @@ def mm(a: Tensor, b: Tensor, *, out: Any = None) -> Tensor:
     a, b = lowered(a, b)
     if isinstance(a, SparseTensor) and not isinstance(b, SparseTensor) and a.requires_grad and a.is_leaf and torch.is_grad_enabled():
         _check(a, b)
+        from ._gradients import named
         from ._passing import Mm
-        return Mm.apply(a, b)
-    result = sparse_mm(a, b, out=out)
-    return torch._C._name_node(result, "MmBackward0") if result.grad_fn is not None and not isinstance(result, SparseTensor) else result
+        return named(Mm, "Mm").apply(a, b)
+    return _shown(sparse_mm(a, b, out=out), "MmBackward0")
+
+
+def _shown(result: Tensor, node: str) -> Tensor:
+    """A strided result whose node has PyTorch's name."""
+    return torch._C._name_node(result, node) if result.grad_fn is not None and not isinstance(result, SparseTensor) else result
 
 
 @handles("_sparse_mm")
@@ -136,7 +141,7 @@ def mv(a: Tensor, b: Tensor) -> Tensor:
         raise RuntimeError(f"mv: expected self.size(-1) == vec.size(-1) (got {list(a.shape)} and {list(b.shape)})")
     if isinstance(b, SparseTensor):
         b = b.to_dense()
-    return mm(a, b.unsqueeze(1)).squeeze(1)
+    return _shown(mm(a, b.unsqueeze(1)).squeeze(1), "MvBackward0")
 
 
 @handles("bmm")
@@ -153,19 +158,19 @@ def bmm(a: Tensor, b: Tensor, *, out: Any = None) -> Tensor:
     batch, rows, columns = coalesce(a)._plain
     m, k, n = a.shape[1], a.shape[2], b.shape[2]
     product = times_dense(batch * m + rows, batch * k + columns, elements(coalesce(a)), b.reshape(-1, n), a.shape[0] * m, True)
-    return product.view(a.shape[0], m, n)
+    return _shown(product.view(a.shape[0], m, n), "BmmBackward0")
 
 
 @handles("_sparse_addmm", "saddmm")
 def sparse_addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """torch.sparse.addmm: the gradient of a sparse matrix has its pattern."""
-    return _addmm(self, sparse_mm(mat1, mat2), beta, alpha, None)
+    return _shown(_addmm(self, sparse_mm(mat1, mat2), beta, alpha, None), "SparseAddmmBackward0")
 
 
 @handles("addmm")
 def addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * self + alpha * mat1 @ mat2."""
-    return _addmm(self, mm(mat1, mat2), beta, alpha, out)
+    return _shown(_addmm(self, mm(mat1, mat2), beta, alpha, out), "AddmmBackward0")
 
 
 def _addmm(self: Tensor, product: Tensor, beta: Any, alpha: Any, out: Any) -> Tensor:
@@ -194,6 +199,15 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias; input or weight may be sparse."""
     result = matmul(input, weight.t())
     return result if bias is None else result + bias
+
+
+@handles("chain_matmul")
+def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
+    """The product of all matrices, from the left."""
+    result = matrices[0]
+    for matrix in matrices[1:]:
+        result = result @ matrix
+    return result
 
 
 @handles("smm")

@@ -91,7 +91,3 @@ class Mm(Function):
         to_a = grad.mm(b.t().conj()) if ctx.needs_input_grad[0] else None
         to_b = times_dense(columns, rows, values.conj(), grad, b.shape[0], False) if ctx.needs_input_grad[1] else None
         return to_a, to_b
-
-
-for _function, _name in ((Coalesce, "Coalesce"), (Add, "Add"), (Permute, "Permute"), (Sum, "Sum"), (Mm, "Mm")):
-    _function._backward_cls.__name__ = _name + "Backward0"  # type: ignore[attr-defined]

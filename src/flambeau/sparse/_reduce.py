@@ -30,8 +30,9 @@ def total(self: SparseTensor, dim: Any = None, keepdim: bool = False, *, dtype: 
     """The sum of all elements (strided), or over dimensions: sparse, unless all sparse dimensions are summed."""
     if dim is None or dim == ():
         if self.requires_grad and self.is_leaf and torch.is_grad_enabled():
+            from ._gradients import named
             from ._passing import Sum
-            return Sum.apply(self, dtype)
+            return named(Sum, "Sum").apply(self, dtype)
         return elements(self).sum(dtype=dtype)
     if self._layout is not COO:
         return _compressed_sum(self, wrapped(self, dim), keepdim, dtype)
@@ -102,7 +103,8 @@ def norm(self: SparseTensor, p: Any = "fro", dim: Any = None, keepdim: bool = Fa
     if dtype is not None:
         raise RuntimeError("norm_sparse currently does not support 'dtype' argument")
     values = of(self)[1] if self._layout is COO else elements(self)
-    return values.norm(2 if p in ("fro", None) else p)
+    result = values.norm(2 if p in ("fro", None) else p)
+    return torch._C._name_node(result, "NormBackward1") if result.grad_fn is not None else result
 
 
 def softmax(x: SparseTensor, dim: int, dtype: Any, log: bool) -> SparseTensor:

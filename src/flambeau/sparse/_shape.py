@@ -25,7 +25,7 @@ def wrap(x: Tensor, dim: int, extra: int = 0) -> int:
 # ---------------------------------------------------------------------------------------------------- order of dimensions
 
 @handles("permute")
-def permute(self: SparseTensor, *dims: Any) -> SparseTensor:
+def permute(self: SparseTensor, *dims: Any, node: str = "Permute") -> SparseTensor:
     """Dimensions in another order; sparse ones stay before dense ones."""
     order = list(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else list(dims)
     if len(order) != self.dim():
@@ -44,8 +44,9 @@ def permute(self: SparseTensor, *dims: Any) -> SparseTensor:
         raise RuntimeError("permute(sparse_coo): transpositions between sparse and dense dimensions are not allowed.Only transpositions within "
                            "sparse and dense dimensions are supported.")
     if self.requires_grad and torch.is_grad_enabled():
+        from ._gradients import named
         from ._passing import Permute
-        return Permute.apply(self, order)
+        return named(Permute, node).apply(self, order)
     return permute_plain(self, order)
 
 
@@ -60,7 +61,7 @@ def permute_plain(x: SparseTensor, order: list[int]) -> SparseTensor:
 
 
 @handles("transpose", "swapaxes", "swapdims")
-def transpose(self: SparseTensor, dim0: int, dim1: int) -> SparseTensor:
+def transpose(self: SparseTensor, dim0: int, dim1: int, node: str = "Transpose") -> SparseTensor:
     """Two dimensions exchanged; a compressed matrix changes from rows to columns."""
     a, b = wrap(self, dim0), wrap(self, dim1)
     if self._layout is COO:
@@ -69,7 +70,7 @@ def transpose(self: SparseTensor, dim0: int, dim1: int) -> SparseTensor:
         if (a < self.sparse_dim()) != (b < self.sparse_dim()):
             raise RuntimeError("sparse transpose: transposed dimensions must be sparse or both dense (transposed dimensions must be sparse "
                                f"Got sparse_dim: {self.sparse_dim()}, d0: {a}, d1: {b})")
-        return permute(self, order)
+        return permute(self, order, node=node)
     if a == b:
         return self
     first = self._compressed.dim() - 1
@@ -90,7 +91,7 @@ def t(self: SparseTensor) -> SparseTensor:
     if self.sparse_dim() > 2 or self.dense_dim():
         raise RuntimeError(f"t() expects a tensor with <= 2 sparse and 0 dense dimensions, but got {self.sparse_dim()} sparse and "
                            f"{self.dense_dim()} dense dimensions")
-    return self if self.dim() < 2 else transpose(self, 0, 1)
+    return self if self.dim() < 2 else transpose(self, 0, 1, "T")
 
 
 @handles("t_", "transpose_")
@@ -124,6 +125,15 @@ def reshape(self: SparseTensor, *args: Any, **kwargs: Any) -> SparseTensor:
 @handles("expand", "repeat", "expand_as", "tile", "broadcast_to")
 def expand(self: SparseTensor, *args: Any, **kwargs: Any) -> SparseTensor:
     raise RuntimeError("expand is unsupported for Sparse tensors")
+
+
+@handles("atleast_1d", "atleast_2d", "atleast_3d", "broadcast_tensors")
+def as_they_are(*tensors: Any) -> Any:
+    """Tensors that need no other shape, as they are."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    if any(x.shape != given[0].shape or x.dim() < 2 for x in given):
+        raise RuntimeError("expand is unsupported for Sparse tensors")
+    return given[0] if len(given) == 1 and given is tensors else tuple(given)
 
 
 @handles("contiguous")

@@ -130,6 +130,22 @@ class SparseTensor(Tensor):
             raise RuntimeError("Sparse CSR tensors do not have strides")
         return (0,) * self.dim() if dim is None else 0
 
+    def t_(self) -> Tensor:
+        return sparse_form("transpose_")(self)
+
+    def transpose_(self, dim0: int, dim1: int) -> Tensor:
+        return sparse_form("transpose_")(self, dim0, dim1)
+
+    swapaxes_ = swapdims_ = transpose_
+
+    def _no_view(self, *args: Any, **kwargs: Any) -> Any:
+        raise unsupported("as_strided_", self)
+
+    squeeze_ = unsqueeze_ = as_strided_ = resize_as_ = _no_view
+
+    def resize_as_sparse_(self, other: SparseTensor) -> Tensor:
+        return sparse_form("sparse_resize_")(self, other.shape, other.sparse_dim(), other.dense_dim())
+
     def _no_storage(self, *args: Any, **kwargs: Any) -> Any:
         kind = "SparseTensorImpl" if self._layout is COO else "SparseCsrTensorImpl"
         raise NotImplementedError(f"Cannot access storage of {kind}")
@@ -161,7 +177,7 @@ class SparseTensor(Tensor):
         _on_device(device)
         if (dtype is None or dtype == self.dtype) and not copy:
             return self
-        return like(self, elements(self).to(dtype or self.dtype, copy=copy))
+        return like(self, elements(self).to(dtype or self.dtype, copy=copy), "ToCopy")
 
     def to_dense(self, dtype: Any = None, *, masked_grad: Any = None) -> Tensor:
         return sparse_form("to_dense")(self, dtype, masked_grad=masked_grad)
@@ -179,7 +195,7 @@ class SparseTensor(Tensor):
         raise RuntimeError("Cannot access accelerator device when none is available.")
 
     def backward(self, gradient: Any = None, *args: Any, **kwargs: Any) -> None:
-        if gradient is None:
+        if gradient is None and self.requires_grad:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         torch.autograd._tensor_backward(self, gradient, *args, **kwargs)
 
@@ -366,8 +382,8 @@ def assemble(layout: Any, compressed: Any, plain: Tensor, values: Tensor, size: 
              node: str = "SparseCooTensorWithDimsAndTensors") -> SparseTensor:
     """A sparse tensor of parts that fit; gradients flow to values, from a node of the name."""
     if values.requires_grad and torch.is_grad_enabled():
-        from ._gradients import assembly
-        return assembly(node).apply(values, layout, compressed, plain, tuple(size), coalesced)
+        from ._gradients import Assemble, named
+        return named(Assemble, node).apply(values, layout, compressed, plain, tuple(size), coalesced)
     return bare(layout, compressed, plain, values, size, coalesced)
 
 
@@ -384,8 +400,8 @@ def like(x: SparseTensor, values: Tensor, node: str = "") -> SparseTensor:
 def elements(x: SparseTensor) -> Tensor:
     """x's values, connected to x in the graph."""
     if x.requires_grad and torch.is_grad_enabled():
-        from ._gradients import Elements
-        return Elements.apply(x)
+        from ._gradients import Elements, named
+        return named(Elements, "Values").apply(x)
     return x._elements
 
 

@@ -20,12 +20,13 @@ _LINEAR = ("neg", "negative")  # no sorting needed: f(a) + f(b) = f(a + b)
 
 def _enter(name: str) -> None:
     sums = name in _LINEAR
+    node = "".join(part.capitalize() for part in name.split("_"))
 
     def form(self: SparseTensor, *args: Any, **kwargs: Any) -> SparseTensor:
         space, _, short = name.rpartition("_") if name.startswith("special_") else ("", "", name)
         function: Callable = getattr(getattr(torch, space) if space else torch, short)
         x = self if self._layout is not COO or sums else coalesce(self)
-        return like(x, function(elements(x), *args, **kwargs))
+        return like(x, function(elements(x), *args, **kwargs), node)
 
     def inplace(self: SparseTensor, *args: Any, **kwargs: Any) -> SparseTensor:
         writable(self)
@@ -44,6 +45,15 @@ for _name in (*_KEEPS_ZERO, *_LINEAR):
     _enter(_name)
 for _shown, _name in (("__neg__", "neg"), ("__abs__", "abs"), ("__pos__", "positive")):
     TABLE[_shown] = TABLE[_name]
+
+
+_relu = TABLE["relu"]
+
+
+@handles("relu")
+def relu(self: SparseTensor, inplace: bool = False) -> SparseTensor:
+    """max(x, 0)."""
+    return TABLE["relu_"](self) if inplace else _relu(self)
 
 
 @handles("threshold", "threshold_backward")
