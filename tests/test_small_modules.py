@@ -177,3 +177,15 @@ def test_script_types_and_internal_operators():
     assert aten.slice.Tensor(x, 1, 1).tolist() == [[1, 2], [4, 5]] and aten.index.Tensor(x, [None, torch.tensor([0])]).tolist() == [[0], [3]]
     assert aten._to_copy.default(x, dtype=torch.float32).dtype == torch.float32
     assert not torch._subclasses.fake_tensor.is_fake(x)
+
+
+def test_questions_to_the_core():
+    assert torch._C._get_tracing_state() is None and not torch._C._is_torch_function_mode_enabled()
+    seen = []
+    torch.jit.trace(lambda x: (seen.append(torch._C._get_tracing_state()), x + 1)[1], torch.ones(1))
+    assert seen[0] and torch._C._log_api_usage_once("name") is None and torch._C._get_default_device() == "cpu"
+    import inspect
+
+    assert torch._C._nn._parse_to(torch.float64)[1] is torch.float64 and not torch.onnx.is_in_onnx_export()
+    assert str(inspect.signature(torch.nn.Linear(1, 1))) == "(*args, **kwargs)"
+    assert list(inspect.signature(torch.nn.Linear).parameters)[:3] == ["in_features", "out_features", "bias"]

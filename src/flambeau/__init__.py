@@ -38,6 +38,22 @@ from . import _pickling  # noqa: E402
 
 _pickling.register()
 
+
+def _core_name(name: str):
+    """torch._C.NAME for the names that libraries use and the core does not have."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from . import _core_names
+    return _core_names.find(name)
+
+
+def _parse_to(*args, **kwargs):
+    from . import _core_names
+    return _core_names._parse_to(*args, **kwargs)
+
+
+_C.__getattr__, _nn._parse_to = _core_name, _parse_to
+
 # Sub-packages and modules load when they are first named.
 _LAZY_MODULES = frozenset((
     "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "examples", "fft", "func",

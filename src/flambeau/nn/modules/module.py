@@ -47,6 +47,18 @@ def _remove(name: str, *tables) -> None:
                 table.discard(name)
 
 
+class _CallSignature:
+    """The signature of calling a module, for `inspect`; classes have that of their __init__."""
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            raise AttributeError("__signature__")
+        import inspect
+
+        return inspect.Signature([inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+                                  inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
+
+
 class Module(HookMixin, StateMixin):
     """Base class of all layers: holds parameters, buffers and other modules, and computes in `forward`.
 
@@ -67,6 +79,8 @@ class Module(HookMixin, StateMixin):
     _compiled_call_impl = None
     # True in the instance once a hook has been registered: a call without hooks goes straight to forward.
     _hooked: bool = False
+
+    __signature__ = _CallSignature()
 
     def __init__(self, *args, **kwargs) -> None:
         if not self.call_super_init:
