@@ -96,6 +96,14 @@ def test_sparse_tensors_are_a_subclass():
     assert type(x) is not torch.Tensor and type(x).__name__ == "SparseTensor"
 
 
+def test_devices_do_not_mix():
+    x = torch.empty(2, 2, device="meta")
+    for mix in (lambda: torch.mm(torch.ones(2, 2), x), lambda: torch.ones(2, 2).add_(x)):
+        with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
+            mix()
+    assert x[torch.tensor([0])].is_meta and (x * torch.tensor(2.0)).is_meta
+
+
 def test_sizes_are_integers():
     x = torch.zeros(2, 3)
     assert type(x.size(0)) is int and not isinstance(x.size(0), torch.SymInt)
