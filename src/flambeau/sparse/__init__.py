@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import flambeau as torch
 
-from ._tensor import COO, SparseTensor, sparse_form
+from ._tensor import COO, SparseTensor, sparse_form, unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ def mm(mat1: Tensor, mat2: Tensor, reduce: str = "sum") -> Tensor:
 
 
 def _reduced_product(a: Tensor, b: Tensor, reduce: str) -> Tensor:
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
     if reduce not in ("mean", "amax", "amin"):
         raise RuntimeError(f"torch.sparse.mm: reduce argument must be either sum, mean, amax or amin, got {reduce}")
     if not isinstance(a, SparseTensor) or a._layout is not torch.sparse_csr:
-        raise RuntimeError("torch.sparse.mm: with a reduction the first matrix must be of layout sparse_csr")
+        raise unsupported("_sparse_mm_reduce_impl", a, "with a reduction the first matrix must be of layout sparse_csr")
     from ._matmul import times_dense, triples
     rows, columns, values, ordered = triples(a)
     if reduce == "mean":

@@ -72,7 +72,7 @@ def sparse_coo_tensor(indices: Any = None, values: Any = None, size: Any = None,
                         " * (tuple of ints size, *, ...)\n")
     values, indices = _values(values, dtype), _index(indices)
     if values.dim() == 0:
-        values = values.unsqueeze(0).expand(indices.shape[-1]) if indices.dim() == 2 else values.unsqueeze(0)
+        values = values.unsqueeze(0)
     if indices.dim() != 2:
         raise RuntimeError(f"indices must be sparse_dim x nnz, but got: {list(indices.shape)}")
     if size is None:

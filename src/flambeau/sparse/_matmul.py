@@ -144,6 +144,12 @@ def mv(a: Tensor, b: Tensor) -> Tensor:
     return _shown(mm(a, b.unsqueeze(1)).squeeze(1), "MvBackward0")
 
 
+@handles("addmv")
+def addmv(self: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
+    """beta * self + alpha * mat @ vec."""
+    return _shown(_addmm(self, mv(mat, vec), beta, alpha, out), "AddmvBackward0")
+
+
 @handles("bmm")
 def bmm(a: Tensor, b: Tensor, *, out: Any = None) -> Tensor:
     """Products of matrices one by one, as one product of a matrix with blocks on its diagonal."""
@@ -243,7 +249,7 @@ def sspaddmm(self: SparseTensor, mat1: SparseTensor, mat2: Tensor, *, beta: Any 
 def sampled_addmm(input: SparseTensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0, out: Any = None) -> SparseTensor:
     """alpha * (mat1 @ mat2) at input's places, plus beta * input."""
     if not isinstance(input, SparseTensor) or input._layout is not CSR:
-        raise RuntimeError("sampled_addmm: Expected sparse_csr or sparse_bsr format for input (self must be a sparse CSR tensor)")
+        raise unsupported("sparse_sampled_addmm", input, "sampled_addmm takes a tensor of layout sparse_csr")
     if mat1.shape[-1] != mat2.shape[-2]:
         raise RuntimeError(f"sampled_addmm: mat1 and mat2 shapes cannot be multiplied ({mat1.shape[-2]}x{mat1.shape[-1]} and "
                            f"{mat2.shape[-2]}x{mat2.shape[-1]})")

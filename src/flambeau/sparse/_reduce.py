@@ -76,7 +76,9 @@ def sparse_sum(self: SparseTensor, dim: Any = None, dtype: Any = None) -> Tensor
 def _compressed_sum(x: SparseTensor, dims: list[int], keepdim: bool, dtype: Any) -> Tensor:
     if not keepdim:
         raise RuntimeError("reduction operations on CSR tensors with keepdim=False is unsupported")
-    from ._compressed import from_coo, to_coo
+    from ._compressed import dense_to_compressed, from_coo, to_coo
+    if len(dims) == x.dim() == 2:
+        return dense_to_compressed(elements(x).sum(dtype=dtype).reshape(1, 1), x._layout)
     return from_coo(coalesce(total(to_coo(x), dims, True, dtype=dtype)), x._layout)
 
 

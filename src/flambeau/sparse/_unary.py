@@ -22,11 +22,12 @@ def _enter(name: str) -> None:
     sums = name in _LINEAR
     node = "".join(part.capitalize() for part in name.split("_"))
 
-    def form(self: SparseTensor, *args: Any, **kwargs: Any) -> SparseTensor:
+    def form(self: SparseTensor, *args: Any, out: Any = None, **kwargs: Any) -> SparseTensor:
         space, _, short = name.rpartition("_") if name.startswith("special_") else ("", "", name)
         function: Callable = getattr(getattr(torch, space) if space else torch, short)
         x = self if self._layout is not COO or sums else coalesce(self)
-        return like(x, function(elements(x), *args, **kwargs), node)
+        result = like(x, function(elements(x), *args, **kwargs), node)
+        return result if out is None else TABLE["copy_"](out, result)
 
     def inplace(self: SparseTensor, *args: Any, **kwargs: Any) -> SparseTensor:
         writable(self)
@@ -131,6 +132,24 @@ def zeros_like(self: SparseTensor, *, dtype: Any = None, layout: Any = None, dev
     from ._construct import without_elements
     made = without_elements(self._layout, self.shape, dtype or self.dtype, self.sparse_dim())
     return made.requires_grad_() if requires_grad else made
+
+
+@handles("fill_")
+def fill_(self: SparseTensor, value: Any) -> SparseTensor:
+    """One value for all elements that a compressed tensor has."""
+    if self._layout is COO:
+        raise unsupported("fill_.Scalar", self)
+    writable(self)
+    self._elements.fill_(value)
+    return self
+
+
+@handles("ones_like")
+def ones_like(self: SparseTensor, *, dtype: Any = None, **options: Any) -> SparseTensor:
+    """Ones where a compressed tensor has elements."""
+    if self._layout is COO:
+        raise unsupported("fill_.Scalar", self)
+    return _copies(self, torch.ones_like(self._elements, dtype=dtype))
 
 
 @handles("new_zeros", "new_empty", "new")
