@@ -17,6 +17,16 @@ DType promoted(Kind kind, const Value* v, int n) {
   return t;
 }
 
+// Of complex32 PyTorch's processor kernels know little more than the arithmetic that holds it together.
+static bool knows_complex_half(cpu::Unary op) {
+  using U = cpu::Unary;
+  return op == U::Neg || op == U::Abs || op == U::Sgn || op == U::Conj || cpu::result(op) == cpu::Result::Bool;
+}
+static bool knows_complex_half(cpu::Binary op) {
+  using B = cpu::Binary;
+  return op == B::Add || op == B::AddAlpha || op == B::Sub || op == B::SubAlpha || op == B::RSub || op == B::Mul || op == B::Eq || op == B::Ne;
+}
+
 static Dims common_shape(const Value* v, int n) {
   Dims sizes;
   bool first = true;
@@ -67,7 +77,7 @@ void unary(Call& c, cpu::Unary op, Kind kind, const Value* params, int nparams) 
   const auto& table = cpu::pointwise_kernels();
   DType compute = loop_type(t);
   cpu::Loop loop = table.unary[int(op)][int(compute)];
-  if (__builtin_expect(!loop, 0)) not_offered(c.op, t);
+  if (__builtin_expect(!loop || (t == DType::Complex32 && !knows_complex_half(op)), 0)) not_offered(c.op, t);
   cpu::Result r = cpu::result(op);
   DType loop_out = r == cpu::Result::Same ? compute : r == cpu::Result::Bool ? DType::Bool
                                                                              : real_type(compute);
@@ -91,7 +101,7 @@ void binary(Call& c, cpu::Binary op, Kind kind, const Value& a, const Value& b, 
     DType t = x.dtype;
     if (b.is_tensor()) {
       const TensorImpl& y = *b.t;
-      if (y.dtype == t && x.contiguous && y.contiguous && x.numel <= kStraight && !is_reduced_float(t) && x.sizes == y.sizes &&
+      if (y.dtype == t && x.contiguous && y.contiguous && x.numel <= kStraight && loop_type(t) == t && x.sizes == y.sizes &&
           (kind != Kind::Float || is_differentiable(t))) {
         cpu::Loop loop = table.binary[int(op)][int(t)];
         if (__builtin_expect(!loop, 0)) not_offered(c.op, t);
@@ -119,7 +129,10 @@ void binary(Call& c, cpu::Binary op, Kind kind, const Value& a, const Value& b, 
   Value in[2] = {a, b};
   DType t = promoted(kind, in, 2), compute = loop_type(t);
   cpu::Loop loop = table.binary[int(op)][int(compute)];
-  if (!loop) not_offered(c.op, t);
+  if (c.mode == Mode::Inplace)
+    FL_CHECK(can_cast(t, c.preset[0]->dtype) || kind == Kind::Compare, "result type ", scalar_type_name(t), " can't be cast to the desired output type ",
+             scalar_type_name(c.preset[0]->dtype));
+  if (!loop || (t == DType::Complex32 && !knows_complex_half(op))) not_offered(c.op, t);
   DType in_types[2] = {compute, compute};
   bool compare = cpu::result(op) == cpu::Result::Bool;
   Params p;
@@ -131,6 +144,7 @@ void ternary(Call& c, cpu::Ternary op, Kind kind, const Value& x, const Value& y
   DType t = promoted(kind, in, 3), compute = loop_type(t);
   cpu::Loop loop = cpu::pointwise_kernels().ternary[int(op)][int(compute)];
   if (!loop) not_offered(c.op, t);
+  if (!loop || (t == DType::Complex32 && op != cpu::Ternary::Where)) not_offered(c.op, t);
   DType in_types[3] = {compute, compute, compute};
   Params p;
   elementwise(c, loop, compute, t, in, in_types, 3, p.pack(params, nparams, compute), size_t(nparams) * item_size(compute), cpu::cost(op, compute));

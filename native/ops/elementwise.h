@@ -18,8 +18,9 @@ enum class Kind : uint8_t {
   Compare,  // computes in the promoted type, gives Bool
 };
 
-// What the loop computes in: narrow floats are computed in float32.
-inline DType loop_type(DType t) { return is_reduced_float(t) ? DType::Float32 : t; }
+// What the loop computes in: narrow types are computed in float32 and complex64.
+inline DType loop_type(DType t) { return is_reduced_float(t) ? DType::Float32 : t == DType::Complex32 ? DType::Complex64
+                                                                                                      : t; }
 DType promoted(Kind kind, const Value* v, int n);
 [[noreturn]] void not_offered(const Record& op, DType t);
 

@@ -7,7 +7,7 @@ namespace {
 
 void check_indices(const char* op, const Tensor& index) {
   static const char* names[kDTypes + 1] = {"Bool", "Byte", "Char", "Short", "Int", "Long", "UInt16", "UInt32",
-                                           "UInt64", "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble", ""};
+                                           "UInt64", "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble", "ComplexHalf", ""};
   FL_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32,
            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch.",
            names[size_t(index.dtype())], "Tensor instead (while checking arguments for ", op, ")");

@@ -8,12 +8,12 @@ namespace fl::ops {
 const char* c_type_name(DType t) {
   static const char* names[kDTypes + 1] = {"bool", "unsigned char", "signed char", "short int", "int", "long int",
                                            "unsigned short", "unsigned int", "unsigned long", "c10::Half", "c10::BFloat16", "float",
-                                           "double", "c10::complex<float>", "c10::complex<double>", "none"};
+                                           "double", "c10::complex<float>", "c10::complex<double>", "c10::complex<c10::Half>", "none"};
   return names[size_t(t)];
 }
 ScalarBits checked_bits(const Value& v, DType t) {
   static const char* names[kDTypes + 1] = {"bool", "uint8_t", "int8_t", "int16_t", "int", "int64_t", "uint16_t", "uint32_t", "uint64_t",
-                                           "at::Half", "at::BFloat16", "float", "double", "c10::complex<float>", "c10::complex<double>", "none"};
+                                           "at::Half", "at::BFloat16", "float", "double", "c10::complex<float>", "c10::complex<double>", "c10::complex<at::Half>", "none"};
   bool fits = is_complex(t) || v.imag() == 0;
   auto within = [&](double largest) {
     return !std::isfinite(v.real()) || std::abs(v.real()) <= largest;

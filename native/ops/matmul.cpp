@@ -59,7 +59,7 @@ Tensor adjoint(const Tensor& t) { return conj_if(transpose(t, -2, -1)); }
 
 const char* c10_name(DType t) {
   static const char* const names[] = {"bool", "unsigned char", "signed char", "short", "int", "long int", "c10::UInt16", "c10::UInt32", "c10::UInt64",
-                                      "c10::Half", "c10::BFloat16", "float", "double", "c10::complex<float>", "c10::complex<double>"};
+                                      "c10::Half", "c10::BFloat16", "float", "double", "c10::complex<float>", "c10::complex<double>", "c10::complex<c10::Half>"};
   return names[int(t)];
 }
 

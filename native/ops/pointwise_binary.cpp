@@ -205,7 +205,8 @@ static void pow_forward(Call& c) {
     bool fits = !(b.tag == Value::ComplexTag && !is_complex(a.t->dtype));
     DType compute = loop_type(t);
     cpu::Loop loop = cpu::pointwise_kernels().unary[int(cpu::Unary::PowScalar)][int(compute)];
-    if (fits && loop && t != DType::Bool) {
+    if (t == DType::Bool) return c.ret(b.real() != 0 ? copy_of(a.tensor()) : ones(a.tensor().sizes(), t));
+    if (fits && loop && t != DType::Complex32) {
       ScalarBits bits = scalar_bits(b, compute);
       Value x = a;
       return elementwise(c, loop, compute, t, &x, &compute, 1, bits.bytes, sizeof bits, cpu::cost(cpu::Unary::PowScalar, compute));

@@ -145,7 +145,6 @@ Record complex{{.schema = {"complex(Tensor real, Tensor imag) -> Tensor"},
                            "Expected both inputs to be Half, Float or Double tensors but got ", scalar_type_name(re.dtype()), " and ", scalar_type_name(im.dtype()));
                   FL_CHECK(re.dtype() == im.dtype(), "Expected object of scalar type ", scalar_type_name(re.dtype()), " but got scalar type ",
                            scalar_type_name(im.dtype()), " for second argument");
-                  FL_CHECK_KIND(NotImplemented, re.dtype() != DType::Float16, "complex: complex32 is not supported; convert to float32 first");
                   DType t = complex_type(re.dtype());
                   if (c.mode == Mode::Out && c.preset[0])
                     FL_CHECK(c.preset[0]->dtype == t, "Expected object of scalar type ", scalar_type_name(t), " but got scalar type ", scalar_type_name(c.preset[0]->dtype), " for argument 'out'");

@@ -5,7 +5,7 @@
 
 #include "autograd/node.h"
 #include "memory/backend.h"
-#include "ops/ops.h"
+#include "ops/elementwise.h"
 #include "ops/schema.h"
 #include "tensor/iterator.h"
 #include "tensor/promote.h"
@@ -310,9 +310,24 @@ void recorded_call(Call& c, const bool* needs) {
 
 }  // namespace
 
+// What PyTorch's processor kernels know of complex32, besides views: hardly more than what holds data together.
+static void check_complex_half(const Call& c) {
+  static const char* const known[] = {"_tied_input", "_to_copy", "_to_dtype", "abs", "add", "alias", "all", "any", "cat", "clone", "conj", "conj_physical", "copy_", "detach", "empty_like", "eq", "fill_", "full_like", "imag", "index", "index_put", "index_put_", "index_select", "isfinite", "isinf", "isnan", "masked_fill", "mul", "ne", "neg", "nonzero", "ones_like", "positive", "real", "resolve_conj", "resolve_neg", "roll", "rsub", "sgn", "sub", "to_dtype", "where", "zero_", "zeros_like"};
+  if (c.op.flags & (kViewOp | kComposite)) return;
+  bool half = false;
+  for_each_tensor(c, [&](int, TensorImpl* t) {
+    half |= t->dtype == DType::Complex32;
+  });
+  if (!half) return;
+  for (const char* name : known)
+    if (!std::strcmp(name, c.op.name)) return;
+  not_offered(c.op, DType::Complex32);
+}
+
 static void dispatch_here(Call& c);
 
 void dispatch(Call& c) {
+  if (__builtin_expect(complex_half_in_use, 0)) check_complex_half(c);
   if (c.op.flags & kInplaceOnly) {
     c.mode = Mode::Inplace;
     std::memset(c.preset, 0, sizeof c.preset);

@@ -578,7 +578,7 @@ Record view_as_real{{.schema = {"view_as_real(Tensor(a) self) -> Tensor(a)"},
 Record view_as_complex{{.schema = {"view_as_complex(Tensor(a) self) -> Tensor(a)"},
                         .forward = [](Call& c) {
                           const Tensor& x = c.tensor(0);
-                          FL_CHECK(x.dtype() == DType::Float32 || x.dtype() == DType::Float64,
+                          FL_CHECK(x.dtype() == DType::Float32 || x.dtype() == DType::Float64 || x.dtype() == DType::Float16,
                                    "view_as_complex is only supported for half, float and double tensors, but got a "
                                    "tensor of scalar type: ",
                                    scalar_type_name(x.dtype()));
@@ -595,6 +595,7 @@ Record view_as_complex{{.schema = {"view_as_complex(Tensor(a) self) -> Tensor(a)
                           FL_CHECK(x->offset % 2 == 0, "Tensor must have a storage_offset divisible by 2");
                           Tensor v = make_view(x, size, strides, 0);
                           v->dtype = complex_type(x.dtype());
+                          complex_half_in_use |= v.dtype() == DType::Complex32;
                           v->offset = x->offset / 2;
                           c.ret(v);
                         },
@@ -637,6 +638,7 @@ Record view_dtype{{.schema = {"view.dtype(Tensor(a) self, ScalarType dtype) -> T
                      // Like detach: bytes shared, and versions, but no part of the graph, not even when it is written in place.
                      Tensor v = fl::alias(x);
                      v->dtype = t;
+                     complex_half_in_use |= t == DType::Complex32;
                      set_geometry(*v.get(), size, strides, offset);
                      c.ret(v);
                    },

@@ -202,11 +202,11 @@ Tensor from_sequence(PyObject* o, DType dtype) {
 // ------------------------------------------------------------------------------------------------ buffers and NumPy
 
 const char* typestr(DType t) {
-  static const char* const names[] = {"|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<u2", "<u4", "<u8", "<f2", "", "<f4", "<f8", "<c8", "<c16"};
+  static const char* const names[] = {"|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<u2", "<u4", "<u8", "<f2", "", "<f4", "<f8", "<c8", "<c16", ""};
   return names[int(t)];
 }
 const char* buffer_format(DType t) {
-  static const char* const names[] = {"?", "B", "b", "h", "i", sizeof(long) == 8 ? "l" : "q", "H", "I", sizeof(long) == 8 ? "L" : "Q", "e", "", "f", "d", "Zf", "Zd"};
+  static const char* const names[] = {"?", "B", "b", "h", "i", sizeof(long) == 8 ? "l" : "q", "H", "I", sizeof(long) == 8 ? "L" : "Q", "e", "", "f", "d", "Zf", "Zd", ""};
   return names[int(t)];
 }
 DType type_from_format(const char* f, Py_ssize_t size) {
@@ -449,12 +449,12 @@ const NumpyApi& numpy_api() {
   return api;
 }
 int numpy_type(DType t) {  // NumPy's type numbers
-  static const int numbers[] = {0, 2, 1, 3, 5, sizeof(long) == 8 ? 7 : 9, 4, 6, sizeof(long) == 8 ? 8 : 10, 23, -1, 11, 12, 14, 15};
+  static const int numbers[] = {0, 2, 1, 3, 5, sizeof(long) == 8 ? 7 : 9, 4, 6, sizeof(long) == 8 ? 8 : 10, 23, -1, 11, 12, 14, 15, -1};
   return numbers[int(t)];
 }
 PyObject* as_numpy(const Tensor& t, bool force) {
   FL_CHECK(force || !t.requires_grad() || !thread_state().grad_enabled, "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.");
-  FL_CHECK_KIND(Type, t.dtype() != DType::BFloat16, "Got unsupported ScalarType BFloat16");
+  FL_CHECK_KIND(Type, numpy_type(t.dtype()) >= 0, "Got unsupported ScalarType ", scalar_type_name(t.dtype()));
   FL_CHECK_KIND(Type, on_host(t.device()), "can't convert ", device_name(t.device()), " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
   const NumpyApi& api = numpy_api();
   Py_ssize_t shape[kMaxDims], strides[kMaxDims], item = Py_ssize_t(item_size(t.dtype()));
@@ -484,7 +484,7 @@ PyObject* m_numpy(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject*
 }
 int tensor_buffer(PyObject* self, Py_buffer* b, int flags) {
   const Tensor& t = unwrap(self);
-  if (t.requires_grad() || t.dtype() == DType::BFloat16) {
+  if (t.requires_grad() || numpy_type(t.dtype()) < 0) {
     PyErr_SetString(PyExc_BufferError, "buffer: not available for tensors that require grad or are bfloat16");
     return -1;
   }
@@ -552,6 +552,11 @@ PyObject* list_of(const char* p, DType t, IntView sizes, IntView strides) {
         uint16_t h;
         std::memcpy(&h, p, 2);
         return PyFloat_FromDouble(double(bfloat16_to_float(h)));
+      }
+      case DType::Complex32: {
+        uint16_t z[2];
+        std::memcpy(z, p, 4);
+        return PyComplex_FromDoubles(double(half_to_float(z[0])), double(half_to_float(z[1])));
       }
       case DType::Complex64: {
         float z[2];

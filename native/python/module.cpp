@@ -209,7 +209,13 @@ PyObject* adopt_view(PyObject*, PyObject* const* a, Py_ssize_t n) {
   if (thread_state().grad_enabled && self.requires_grad()) check_inplace(self, "view");
   set_geometry(*self.get(), view.sizes(), view.strides(), view->offset);
   ++self->version();
-  if (view->grad_fn) set_history(self, view->grad_fn, uint32_t(view->output_nr));
+  if (view->grad_fn) {  // the in-place forms are numbered after the others
+    static const char* const numbered[][2] = {{"TransposeBackward0", "TransposeBackward1"}, {"TBackward0", "TBackward1"}, {"UnsqueezeBackward0", "UnsqueezeBackward1"}, {"SqueezeBackward0", "SqueezeBackward3"}, {"SqueezeBackward1", "SqueezeBackward4"}, {"SqueezeBackward2", "SqueezeBackward5"}, {"AsStridedBackward0", "AsStridedBackward1"}};
+    std::string name = view->grad_fn->name();
+    for (auto& [from, to] : numbered)
+      if (name == from) view->grad_fn->shown = to;
+    set_history(self, view->grad_fn, uint32_t(view->output_nr));
+  }
   Py_INCREF(a[0]);
   return a[0];
   FL_CATCH(nullptr)

@@ -24,23 +24,36 @@ enum class DType : uint8_t {
   Float64,
   Complex64,
   Complex128,
+  Complex32,
   None  // "not given"
 };
-constexpr int kDTypes = 15;
+constexpr int kDTypes = 16;
 
-constexpr uint8_t kItemSize[kDTypes + 1] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 2, 2, 4, 8, 8, 16, 0};
+constexpr uint8_t kItemSize[kDTypes + 1] = {1, 1, 1, 2, 4, 8, 2, 4, 8, 2, 2, 4, 8, 8, 16, 4, 0};
 constexpr size_t item_size(DType t) { return kItemSize[size_t(t)]; }
-constexpr bool is_complex(DType t) { return t == DType::Complex64 || t == DType::Complex128; }
+constexpr bool is_complex(DType t) { return t >= DType::Complex64 && t <= DType::Complex32; }
 constexpr bool is_floating(DType t) { return t >= DType::Float16 && t <= DType::Float64; }
 constexpr bool is_integral(DType t) { return t >= DType::UInt8 && t <= DType::UInt64; }  // Bool apart
 constexpr bool is_reduced_float(DType t) { return t == DType::Float16 || t == DType::BFloat16; }
-constexpr bool is_differentiable(DType t) { return t >= DType::Float16 && t <= DType::Complex128; }
-// Complex64 -> Float32, Complex128 -> Float64; others unchanged.
+constexpr bool is_differentiable(DType t) { return t >= DType::Float16 && t <= DType::Complex32; }
+// Complex32 -> Float16, Complex64 -> Float32, Complex128 -> Float64; others unchanged.
 constexpr DType real_type(DType t) {
-  return t == DType::Complex64 ? DType::Float32 : t == DType::Complex128 ? DType::Float64
-                                                                         : t;
+  switch (t) {
+    case DType::Complex32: return DType::Float16;
+    case DType::Complex64: return DType::Float32;
+    case DType::Complex128: return DType::Float64;
+    default: return t;
+  }
 }
-constexpr DType complex_type(DType t) { return t == DType::Float64 || t == DType::Complex128 ? DType::Complex128 : DType::Complex64; }
+constexpr DType complex_type(DType t) {
+  switch (t) {
+    case DType::Float16:
+    case DType::Complex32: return DType::Complex32;
+    case DType::Float64:
+    case DType::Complex128: return DType::Complex128;
+    default: return DType::Complex64;
+  }
+}
 
 template <class T> struct dtype_of;
 template <> struct dtype_of<bool> {
@@ -81,6 +94,9 @@ template <> struct dtype_of<float> {
 };
 template <> struct dtype_of<double> {
   static constexpr DType value = DType::Float64;
+};
+template <> struct dtype_of<Complex<Half>> {
+  static constexpr DType value = DType::Complex32;
 };
 template <> struct dtype_of<Complex<float>> {
   static constexpr DType value = DType::Complex64;

@@ -40,6 +40,7 @@ ScalarBits scalar_bits(const Value& v, DType dtype) {
     case DType::BFloat16: put(p, BFloat16(float(v.real()))); break;
     case DType::Float32: put(p, float(v.real())); break;
     case DType::Float64: put(p, v.real()); break;
+    case DType::Complex32: put(p, Complex<Half>(Half(float(v.real())), Half(float(v.imag())))); break;
     case DType::Complex64: put(p, Complex<float>(float(v.real()), float(v.imag()))); break;
     case DType::Complex128: put(p, Complex<double>(v.real(), v.imag())); break;
     case DType::None: break;
@@ -73,6 +74,10 @@ Value item_value(const TensorImpl& t) {
     case DType::BFloat16: return Value(double(float(get<BFloat16>(p))));
     case DType::Float32: return Value(double(get<float>(p)));
     case DType::Float64: return Value(get<double>(p));
+    case DType::Complex32: {
+      auto z = get<Complex<Half>>(p);
+      return Value(double(float(z.re)), double(float(z.im)));
+    }
     case DType::Complex64: {
       auto z = get<Complex<float>>(p);
       return Value(double(z.re), double(z.im));

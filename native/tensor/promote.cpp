@@ -15,9 +15,9 @@ void set_default_dtype(DType t) {
 DType default_complex_dtype() { return complex_type(g_default); }
 
 static const char* const kNames[] = {"bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64",
-                                     "float16", "bfloat16", "float32", "float64", "complex64", "complex128", "none"};
+                                     "float16", "bfloat16", "float32", "float64", "complex64", "complex128", "complex32", "none"};
 static const char* const kScalarNames[] = {"Bool", "Byte", "Char", "Short", "Int", "Long", "UInt16", "UInt32", "UInt64",
-                                           "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble", "None"};
+                                           "Half", "BFloat16", "Float", "Double", "ComplexFloat", "ComplexDouble", "ComplexHalf", "None"};
 const char* dtype_name(DType t) { return kNames[int(t)]; }
 const char* scalar_type_name(DType t) { return kScalarNames[int(t)]; }
 
@@ -33,8 +33,9 @@ DType promote_types(DType a, DType b) {
   int ca = category(a), cb = category(b);
   if (ca == 0) return b;
   if (cb == 3) {
-    if (ca == 3) return DType::Complex128;
-    return a == DType::Float64 ? DType::Complex128 : b;
+    if (ca == 3) return a == DType::Complex128 || b == DType::Complex128 ? DType::Complex128 : DType::Complex64;
+    if (ca < 2 || a == DType::Float16 || b == DType::Complex128) return b;
+    return a == DType::Float64 ? DType::Complex128 : DType::Complex64;
   }
   if (cb == 2) {
     if (ca < 2) return b;
@@ -83,7 +84,7 @@ static DType combine(DType high, DType low) {  // low counts only if its categor
     return high;
   }
   // A complex number against floats keeps their precision.
-  if (is_complex(low) && is_floating(high)) return high == DType::Float64 ? DType::Complex128 : DType::Complex64;
+  if (is_complex(low) && is_floating(high)) return complex_type(high);
   return promote_types(high, low);
 }
 

@@ -12,6 +12,8 @@
 
 namespace fl {
 
+bool complex_half_in_use = false;
+
 // A tensor without a shape; the storage is let go where there is no memory for it.
 static Tensor new_tensor(Storage* stolen, DType dtype) {
   void* place;
@@ -25,6 +27,7 @@ static Tensor new_tensor(Storage* stolen, DType dtype) {
   ++live_tensors;
   t->storage = stolen;
   t->dtype = dtype;
+  if (__builtin_expect(dtype == DType::Complex32, 0)) complex_half_in_use = true;
   t->inference = thread_state().inference;
   return Tensor::steal(t);
 }

@@ -150,6 +150,7 @@ Dims infer_size(IntView shape, int64_t numel);               // resolves one -1
 int wrap_dim(int64_t dim, int ndim, bool wrap_scalar = true);  // IndexError out of range
 
 // ---- creation
+extern bool complex_half_in_use;    // set with the first complex32 tensor: from then on operators ask whether they know the type
 // Without a device: on that of the call under way.
 Tensor empty(IntView sizes, DType dtype);
 Tensor empty(IntView sizes, DType dtype, Device device);

@@ -19,8 +19,8 @@ _sys.modules["flambeau._C._nn"] = _nn
 globals().update({name: value for name, value in vars(_C).items() if not name.startswith("_")})
 globals().update(_C._functions)
 
-half, float, double, short, int, long, cfloat, cdouble = (  # noqa: A001
-    _C.float16, _C.float32, _C.float64, _C.int16, _C.int32, _C.int64, _C.complex64, _C.complex128)
+half, float, double, short, int, long, chalf, cfloat, cdouble = (  # noqa: A001
+    _C.float16, _C.float32, _C.float64, _C.int16, _C.int32, _C.int64, _C.complex32, _C.complex64, _C.complex128)
 from math import e, inf, nan, pi  # noqa: E402
 
 newaxis = None

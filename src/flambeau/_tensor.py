@@ -343,7 +343,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any = None) -> Any:
 
 _LEGACY = {
     "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long", "int32": "Int", "int16": "Short",
-    "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble", "uint16": "UInt16",
+    "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex32": "ComplexHalf", "complex64": "ComplexFloat", "complex128": "ComplexDouble", "uint16": "UInt16",
     "uint32": "UInt32", "uint64": "UInt64",
 }
 
@@ -704,7 +704,7 @@ class _no_grad:
 
 
 for _name, _dtype in {"float": _C.float32, "double": _C.float64, "half": _C.float16, "bfloat16": _C.bfloat16, "long": _C.int64, "int": _C.int32,
-                      "short": _C.int16, "char": _C.int8, "byte": _C.uint8, "bool": _C.bool, "cfloat": _C.complex64, "cdouble": _C.complex128}.items():
+                      "short": _C.int16, "char": _C.int8, "byte": _C.uint8, "bool": _C.bool, "chalf": _C.complex32, "cfloat": _C.complex64, "cdouble": _C.complex128}.items():
     def _method(self: Tensor, memory_format: Any = None, _d: Any = _dtype) -> Tensor:
         return _to(self, _d, False, memory_format, None)
     _method.__name__, _method.__doc__ = _name, f"The tensor as {_dtype}."

@@ -201,7 +201,7 @@ template <class From> consteval Row cast_row() {
            cast_loop<From, int32_t>(), cast_loop<From, int64_t>(), cast_loop<From, uint16_t>(),
            cast_loop<From, uint32_t>(), cast_loop<From, uint64_t>(), cast_loop<From, Half>(),
            cast_loop<From, BFloat16>(), cast_loop<From, float>(), cast_loop<From, double>(),
-           cast_loop<From, Complex<float>>(), cast_loop<From, Complex<double>>()}};
+           cast_loop<From, Complex<float>>(), cast_loop<From, Complex<double>>(), cast_loop<From, Complex<Half>>()}};
 }
 
 }  // namespace
@@ -212,6 +212,7 @@ constinit const Row cast_from[kDTypes] = {
     cast_row<uint8_t>(), cast_row<uint8_t>(), cast_row<int8_t>(), cast_row<int16_t>(),
     cast_row<int32_t>(), cast_row<int64_t>(), cast_row<uint16_t>(), cast_row<uint32_t>(),
     cast_row<uint64_t>(), cast_row<Half>(), cast_row<BFloat16>(), cast_row<float>(),
-    cast_row<double>(), cast_row<Complex<float>>(), cast_row<Complex<double>>()};
+    cast_row<double>(), cast_row<Complex<float>>(), cast_row<Complex<double>>(),
+    cast_row<Complex<Half>>()};
 
 }  // namespace fl::cpu::FL_ISA

@@ -85,12 +85,12 @@ def prod(input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = Non
 
 def cumsum(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
     """The running sum along dim of the elements where mask is true."""
-    return _filled(input, _mask_of(input, mask, "cumsum"), 0).cumsum(dim, dtype=_reduced_dtype(input, dtype))
+    return _filled(input, _mask_of(input, mask, "cumsum"), 0).cumsum(dim, dtype=dtype or input.dtype)
 
 
 def cumprod(input: Any, dim: int, *, dtype: Any = None, mask: Any = None) -> Any:
     """The running product along dim of the elements where mask is true."""
-    return _filled(input, _mask_of(input, mask, "cumprod"), 1).cumprod(dim, dtype=_reduced_dtype(input, dtype))
+    return _filled(input, _mask_of(input, mask, "cumprod"), 1).cumprod(dim, dtype=dtype or input.dtype)
 
 
 def amax(input: Any, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None) -> Any:

@@ -392,6 +392,8 @@ def hash_tensor(self, dim, keepdim, mode):
         raise RuntimeError(f"hash_tensor: unknown mode {mode} (expected 0: xor)")
     if self.is_complex():
         raise RuntimeError(f'"hash_tensor" not implemented for {dtype_name(self.dtype)}')
+    if self.ndim == 0:
+        return torch.hash_tensor(self.reshape(1)).reshape(())
     words = self.to(torch.float64).view(torch.int64) if self.is_floating_point() else self.to(torch.int64)
     dims = wrap_dims(dim, self.ndim, "hash_tensor") if dim else list(range(self.ndim))
     kept = [one for one in range(self.ndim) if one not in dims]
