@@ -134,7 +134,7 @@ def test_checks():
 
 
 def test_names_that_libraries_reach_for():
-    assert torch.torch is torch and torch.functional.einsum is torch.einsum
+    assert torch.torch is torch and torch.functional.einsum is torch.einsum and torch.Future is torch.futures.Future
     assert "threads" in torch.__config__.show() and "get_num_threads" in torch.__config__.parallel_info()
     compiled = torch.compile(torch.nn.Linear(1, 1))
     assert isinstance(compiled, torch._dynamo.OptimizedModule) and torch._dynamo.eval_frame.OptimizedModule is type(compiled)

@@ -65,7 +65,7 @@ _LAZY_MODULES = frozenset((
 # Names whose modules load when they are first named.
 _LAZY_NAMES = {
     "save": "serialization", "load": "serialization", "set_printoptions": "_tensor_str", "autocast": "amp.autocast_mode", "compile": "compiler",
-    "vmap": "func", "PyTorchFileReader": "_archive", "cond": "_higher_order_ops", "while_loop": "_higher_order_ops",
+    "vmap": "func", "Future": "futures", "PyTorchFileReader": "_archive", "cond": "_higher_order_ops", "while_loop": "_higher_order_ops",
     **dict.fromkeys(("AnyType", "BoolType", "DictType", "FloatType", "IntType", "ListType", "NoneType", "OptionalType", "StringType",
                      "TensorType", "TupleType"), "jit._types"),
     **dict.fromkeys(("ScriptFunction", "ScriptModule"), "jit"),
