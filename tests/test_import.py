@@ -14,7 +14,7 @@ from flambeau.ops import _make_index
 from flambeau.ops._index import INDEX
 
 # All that `import flambeau` may load of the package, and of Python's library where the interpreter has not done so.
-OWN = {"flambeau", "flambeau._C", "flambeau._C._nn", "flambeau._pickling", "flambeau._tensor", "flambeau.ops",
+OWN = {"flambeau", "flambeau._C", "flambeau._C._nn", "flambeau._pickling", "flambeau._dtype_info", "flambeau._settings", "flambeau._tensor", "flambeau.ops",
        "flambeau.ops._index", "flambeau.version"}
 LIBRARY = {"__future__", "copyreg", "math"}
 HEAVY = {"numpy", "typing", "re", "enum", "dataclasses", "inspect"}

@@ -610,27 +610,15 @@ int set_hooks(PyObject* self, PyObject* v, void*) {
   Py_XDECREF(old);
   return 0;
 }
-int set_imag(PyObject* self, PyObject* v, void*) {
+template <const Record& kPart>
+int set_part(PyObject* self, PyObject* v, void*) {
   FL_TRY
   Value x;
   if (!v || !operand(v, x)) {
     PyErr_SetString(PyExc_TypeError, "expected a Tensor or a number");
     return -1;
   }
-  Tensor part = ops::imag(unwrap(self));
-  if (x.is_tensor()) ops::copy_.inplace(part, x);
-  else ops::fill_.inplace(part, x);
-  return 0;
-  FL_CATCH(-1)
-}
-int set_real(PyObject* self, PyObject* v, void*) {
-  FL_TRY
-  Value x;
-  if (!v || !operand(v, x)) {
-    PyErr_SetString(PyExc_TypeError, "expected a Tensor or a number");
-    return -1;
-  }
-  Tensor part = ops::real(unwrap(self));
+  Tensor part = kPart(unwrap(self));
   if (x.is_tensor()) ops::copy_.inplace(part, x);
   else ops::fill_.inplace(part, x);
   return 0;
@@ -679,8 +667,8 @@ PyGetSetDef tensor_getset[] = {
     {"mT", get_mT},
     {"H", get_H},
     {"mH", get_mH},
-    {"real", view_attribute<ops::real>, set_real},
-    {"imag", view_attribute<ops::imag>, set_imag},
+    {"real", view_attribute<ops::real>, set_part<ops::real>},
+    {"imag", view_attribute<ops::imag>, set_part<ops::imag>},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict},
     {nullptr}};
 

@@ -176,7 +176,7 @@ PyObject* device_reduce(PyObject* self, PyObject*) {
 }
 // `with torch.device(d):` sets the default device for the block; the Python side keeps the stack.
 PyObject* device_enter(PyObject* self, PyObject*) {
-  Ptr module(PyImport_ImportModule("flambeau._tensor"));
+  Ptr module(PyImport_ImportModule("flambeau._settings"));
   if (!module) return nullptr;
   Ptr r(PyObject_CallMethod(module.get(), "_push_default_device", "O", self));
   if (!r) return nullptr;
@@ -184,7 +184,7 @@ PyObject* device_enter(PyObject* self, PyObject*) {
   return self;
 }
 PyObject* device_exit(PyObject*, PyObject*) {
-  Ptr module(PyImport_ImportModule("flambeau._tensor"));
+  Ptr module(PyImport_ImportModule("flambeau._settings"));
   if (!module) return nullptr;
   return PyObject_CallMethod(module.get(), "_pop_default_device", nullptr);
 }

@@ -28,6 +28,8 @@ torch = _sys.modules[__name__]  # programs say torch.torch, too
 legacy_contiguous_format = contiguous_format  # noqa: F821
 
 from . import _tensor  # noqa: E402
+from ._dtype_info import *  # noqa: E402,F403
+from ._settings import *  # noqa: E402,F403
 from ._tensor import *  # noqa: E402,F403
 
 # Operators in Python: methods are held a place for on Tensor, functions are found by __getattr__ below.
