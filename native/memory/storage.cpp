@@ -26,7 +26,7 @@ Device checked_device(Device d) {
   return d;
 }
 
-Storage* Storage::make(size_t n, Device d) { return on_host(d) ? make(n) : backends[int(d.type)]->make(n); }
+Storage* Storage::make_there(size_t n, Device d) { return backends[int(d.type)]->make(n); }
 
 Storage* Storage::away(size_t n, Device d) {
   Storage* s = new (allocate(kHeader)) Storage;

@@ -52,7 +52,8 @@ struct Storage {
 
   static constexpr size_t kHeader = 128;
   static Storage* make(size_t nbytes);                                       // uninitialised bytes on the host
-  static Storage* make(size_t nbytes, Device device);
+  static Storage* make(size_t nbytes, Device device) { return __builtin_expect(device.type == DeviceType::CPU, 1) ? make(nbytes) : make_there(nbytes, device); }
+  static Storage* make_there(size_t nbytes, Device device);                  // by the device's backend
   static Storage* away(size_t nbytes, Device device);                        // without bytes that the host can reach
   // Foreign memory; `release` is called with `context` at the end, or at once where there is no memory for the header.
   static Storage* wrap(void* data, size_t nbytes, void (*release)(void*), void* context);

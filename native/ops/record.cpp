@@ -324,7 +324,11 @@ static void check_complex_half(const Call& c) {
   not_offered(c.op, DType::Complex32);
 }
 
-static void dispatch_here(Call& c);
+[[gnu::always_inline]] static inline void dispatch_here(Call& c);
+[[gnu::noinline, gnu::cold]] static void dispatch_there(Call& c) {
+  DeviceScope scope(device_of(c, thread_state()));
+  dispatch_here(c);
+}
 
 void dispatch(Call& c) {
   if (__builtin_expect(complex_half_in_use, 0)) check_complex_half(c);
@@ -333,10 +337,7 @@ void dispatch(Call& c) {
     std::memset(c.preset, 0, sizeof c.preset);
     c.preset[0] = c.args[0].t;
   }
-  if (__builtin_expect(devices_in_use, 0)) {
-    DeviceScope scope(device_of(c, thread_state()));
-    return dispatch_here(c);
-  }
+  if (__builtin_expect(devices_in_use, 0)) return dispatch_there(c);
   dispatch_here(c);
 }
 
