@@ -727,8 +727,9 @@ PyObject* from_dlpack_capsule(PyObject*, PyObject* capsule) {
   }
   FL_CHECK(t != DType::None, "from_dlpack: unsupported element type (code ", int(d.dtype.code), ", ", bits, " bits)");
   FL_CHECK(d.ndim == 0 || d.shape, "from_dlpack: the capsule has no shape");
-  Dims size(IntView(d.shape, d.ndim)), stride = d.strides ? Dims(IntView(d.strides, d.ndim)) : contiguous_strides(size);
+  Dims size(IntView(d.shape, d.ndim));
   int64_t n = checked_numel(size), span = 1;
+  Dims stride = d.strides ? Dims(IntView(d.strides, d.ndim)) : contiguous_strides(size);
   for (int k = 0; k < d.ndim; ++k) {
     FL_CHECK(stride[k] >= 0 || size[k] <= 1, "from_dlpack: negative strides are not supported");
     int64_t step = 0;

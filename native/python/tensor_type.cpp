@@ -872,6 +872,7 @@ PyObject* m_set_(PyObject* self, PyObject* args, PyObject* kw) {
            "\" to a storage on different device \"", device_name(fresh->device), "\".  This is no longer allowed; the devices must match.");
   if (size_given) {
     size = sizes_from(&size_given, 1, "set_");
+    if (!stride_given) checked_numel(size);
     stride = stride_given ? sizes_from(&stride_given, 1, "set_") : contiguous_strides(size);
     if (stride_given && stride.size() == 0 && size.size() != 0) stride = contiguous_strides(size);
   }

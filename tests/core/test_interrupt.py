@@ -1,6 +1,7 @@
 """Ctrl-C inside one long operator: KeyboardInterrupt within half a second, and the session goes on."""
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ LONG = {
 }
 
 
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="what takes milliseconds takes seconds under a sanitizer")
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_operator_stops(name):
     prepare, work = LONG[name]
