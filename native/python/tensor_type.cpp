@@ -83,15 +83,21 @@ int meta_init(PyObject* cls, PyObject* args, PyObject* kw) {
   reinterpret_cast<PyTypeObject*>(cls)->tp_dealloc = subclass_dealloc;
   return 0;
 }
+// type's own descriptor of __module__, looked up as a program would: where a static type's dictionary lies depends on the Python.
+Ptr module_descriptor() {
+  Ptr all(PyObject_GetAttrString(reinterpret_cast<PyObject*>(&PyType_Type), "__dict__"));
+  Ptr name(PyUnicode_InternFromString("__module__"));
+  return Ptr(all && name ? PyObject_GetItem(all.get(), name.get()) : nullptr);
+}
 // Errors name the type "Tensor"; its module is torch all the same, which a static type could only say in its name.
 PyObject* meta_module(PyObject* cls, void*) {
   if (cls == reinterpret_cast<PyObject*>(&TensorType)) return PyUnicode_InternFromString("torch");
-  PyObject* descriptor = PyDict_GetItemString(PyType_Type.tp_dict, "__module__");
-  return Py_TYPE(descriptor)->tp_descr_get(descriptor, cls, reinterpret_cast<PyObject*>(Py_TYPE(cls)));
+  Ptr descriptor = module_descriptor();
+  return descriptor ? Py_TYPE(descriptor.get())->tp_descr_get(descriptor.get(), cls, reinterpret_cast<PyObject*>(Py_TYPE(cls))) : nullptr;
 }
 int meta_set_module(PyObject* cls, PyObject* value, void*) {
-  PyObject* descriptor = PyDict_GetItemString(PyType_Type.tp_dict, "__module__");
-  return Py_TYPE(descriptor)->tp_descr_set(descriptor, cls, value);
+  Ptr descriptor = module_descriptor();
+  return descriptor ? Py_TYPE(descriptor.get())->tp_descr_set(descriptor.get(), cls, value) : -1;
 }
 PyGetSetDef meta_getset[] = {{"__module__", meta_module, meta_set_module}, {nullptr}};
 PyObject* meta_repr(PyObject* cls) {
