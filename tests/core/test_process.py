@@ -14,7 +14,7 @@ import flambeau as torch
 
 
 def start(code: str, **options) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, "-W", "ignore::DeprecationWarning", "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, **options)
 
 
