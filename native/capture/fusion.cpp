@@ -188,6 +188,9 @@ bool Chain::add(Call& c, cpu::Loop loop, DType loop_out, DType out, const Value*
   for (int k = 0; k < n; ++k)
     if (!is_floating(loop_in[k]) && loop_in[k] != DType::Bool) return false;
   if (!like || like->numel < kLeast || !is_dense(like->sizes, like->strides) || params_size > sizeof(Step::params) || !loop) return false;
+  // A number out of a result that is still owed: looking at it runs the chain, so that has to happen before this call is noted.
+  for (int k = 0; k < n; ++k)
+    if (inputs[k].is_tensor() && inputs[k].t->sizes.size() == 0) inputs[k].t->bytes();
   const int64_t numel = like->numel;
   if (!steps_.empty() && (numel != numel_ || steps_.size() + 8 > kMost)) keep();
   numel_ = numel;
@@ -225,20 +228,23 @@ void Chain::keep() {
     if (values_[s.out].last_use < 0) continue;
     for (int k = 0; k < s.n; ++k) values_[s.inputs[k]].last_use = std::max(values_[s.inputs[k]].last_use, i);
   }
-  std::vector<std::pair<Storage*, void*>> fresh;
+  std::vector<std::pair<ChainValue*, void*>> fresh;
   try {
+    fresh.reserve(values_.size());
     for (ChainValue& v : values_)
       if (v.result) {
-        fresh.reserve(values_.size());
-        fresh.emplace_back(v.result, allocate(v.result->nbytes));
+        fresh.emplace_back(&v, allocate(v.result->nbytes));
         v.data = static_cast<char*>(fresh.back().second);
       }
-  } catch (...) {
-    for (auto& [storage, data] : fresh) deallocate(data, storage->nbytes);
+    if (!fresh.empty()) run();
+  } catch (...) {  // out of memory or interrupted: everything is still owed, and is computed when it is asked for again
+    for (auto& [value, data] : fresh) {
+      deallocate(data, value->result->nbytes);
+      value->data = nullptr;
+    }
     throw;
   }
-  if (!fresh.empty()) run();
-  for (auto& [storage, data] : fresh) storage->deliver(data);
+  for (auto& [value, data] : fresh) value->result->deliver(data);
   values_.clear();  // drops what was read
   spreads_.clear();
   steps_.clear();
@@ -255,7 +261,7 @@ void Chain::run() {
                }),
                steps_.end());
   // Numbering changed with the steps that went: uses are counted again.
-  for (ChainValue& v : values_) v.last_use = -1;
+  for (ChainValue& v : values_) v.last_use = v.slot = -1;
   for (int i = 0; i < int(steps_.size()); ++i)
     for (int k = 0; k < steps_[i].n; ++k) values_[steps_[i].inputs[k]].last_use = i;
   for (int i = 0; i < int(steps_.size()); ++i) {

@@ -112,6 +112,37 @@ def test_values_can_be_looked_at_on_the_way():
     same(f, *pair())
 
 
+def test_numbers_out_of_results_that_are_owed():
+    def f(x, y):
+        a = x * y
+        first = a[3, 4]
+        return x.sin() * first + a * first, torch.where(a > first, a, first), x / a.view(-1)[7]
+
+    same(f, *pair())
+
+
+def test_memory_refused_when_the_chain_runs():
+    x, y = pair()
+    want = torch.relu(x * y + x) * 0.5 - y
+    f = torch.compile(lambda x, y: torch.relu(x * y + x) * 0.5 - y)
+    f(x, y)
+    before, refused = torch._C._memory_stats()["storage_bytes"], 0
+    for n in range(60):
+        torch._C._fail_allocation_after(n)
+        try:
+            got = f(x, y)
+        except torch.OutOfMemoryError:
+            refused += 1
+            got = None
+        finally:
+            torch._C._fail_allocation_after(-1)
+        if got is not None:
+            break
+        assert torch.equal(f(x, y), want)
+        assert torch._C._memory_stats()["storage_bytes"] == before
+    assert refused > 0 and torch.equal(got, want)
+
+
 def test_gradients():
     def loss(x, y):
         return (torch.tanh(x * y) * x.exp() + y / 2).pow(2).mean()
